@@ -1,0 +1,53 @@
+"""The configuration of each curation stage, with its defaults."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from datagen.core.section import Section
+
+
+class RulesConfig(Section):
+    """Rules that need no model."""
+
+    min_question_words: int = Field(3, ge=0, description="Shorter instructions are rejected.")
+    min_answer_words: int = Field(3, ge=0, description="Shorter answers are rejected.")
+    max_answer_words: int = Field(1200, ge=1, description="Longer answers are rejected.")
+    max_repetition: float = Field(
+        0.3, ge=0, le=1, description="Share of an answer's words that may stand in a repeated 5-gram."
+    )
+    max_echo: float = Field(
+        0.9, ge=0, le=1, description="Share of the answer's words that may all stand in the question."
+    )
+    language: str = Field(
+        "", description="ISO 639-1 code that samples must have, as in 'en'; empty: that of the source."
+    )
+    language_check: bool = Field(True, description="Reject samples in another language than the wanted one.")
+
+
+class DedupeConfig(Section):
+    """Exact and MinHash near-duplicates among samples, compared by their instruction."""
+
+    threshold: float = Field(0.8, gt=0, le=1, description="Word n-gram Jaccard from which two are duplicates.")
+    ngram: int = Field(3, ge=1, description="Words in a shingle.")
+    num_perm: int = Field(128, ge=16, description="MinHash permutations.")
+    guard: bool = Field(True, description="Texts that differ in a number or a negation are never duplicates.")
+
+
+class CurationConfig(Section):
+    """All curation stages but the judge."""
+
+    rules: RulesConfig = RulesConfig()
+    dedupe: DedupeConfig = DedupeConfig()
+
+
+class JudgeConfig(Section):
+    """Who scores samples, and the score a sample must have."""
+
+    enabled: bool = Field(True, description="False keeps every sample that passed the other stages, unscored.")
+    model: str = Field("", description="Judge model; empty takes the generator's.")
+    base_url: str = Field("", description="Endpoint of the judge; empty takes the generator's.")
+    api_key_env: str = Field("", description="Environment variable with its key; empty takes the generator's.")
+    threshold: float = Field(4.0, ge=1, le=5, description="Least mean score of a kept sample.")
+    temperature: float = Field(0.0, ge=0, le=2, description="Sampling temperature of the judge.")
+    max_tokens: int = Field(600, ge=16, description="Longest judgement, in tokens.")

@@ -1,0 +1,1 @@
+"""What everything else is built from: records, stages, errors, hashes. Imports nothing of the project."""

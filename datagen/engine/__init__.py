@@ -1,0 +1,1 @@
+"""Shards, segments, the run folder and the schedule. Knows only datagen.core."""

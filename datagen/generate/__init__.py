@@ -1,0 +1,1 @@
+"""Recipes: what is made from a chunk, one a file."""

@@ -1,0 +1,108 @@
+"""What a language model is to the rest of the project: one async method.
+
+A plain ``async def`` wrapped in an object with ``complete`` is a backend, so a test needs no mock
+library. Layers wrap a backend and are backends themselves::
+
+    Cached (call log) → Limited (concurrency, retries) → OpenAI (one HTTP request)
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from pydantic import Field
+
+from datagen.core.hashing import digest
+from datagen.core.record import Message, Record
+
+
+class Request(Record):
+    """One question to a model.
+
+    Attributes:
+        model: the model's name at the endpoint.
+        messages: the conversation so far.
+        params: sampling parameters in the OpenAI form (``temperature``, ``max_tokens``, ``seed``).
+        json_schema: JSON schema the reply must satisfy, or None for free text.
+        schema_name: name under which the schema is sent.
+        index: distinguishes repeated samples of the same question.
+        purpose: who asks (``"generate"``, ``"judge"``, ``"probe"``), for counters; not part of the key.
+        priority: lower is served first among what waits; not part of the key.
+    """
+
+    model: str
+    messages: tuple[Message, ...]
+    params: dict[str, Any] = Field(default_factory=dict)
+    json_schema: dict[str, Any] | None = None
+    schema_name: str = "reply"
+    index: int = 0
+    purpose: str = "generate"
+    priority: int = 0
+
+    def key(self) -> str:
+        """Hash of everything that shapes the reply: the key in the call log (32 hexadecimal characters)."""
+        return digest(
+            {
+                "model": self.model,
+                "messages": [[m.role, m.content] for m in self.messages],
+                "params": self.params,
+                "schema": self.json_schema,
+                "index": self.index,
+            }
+        )
+
+
+class Reply(Record):
+    """A model's answer, as received.
+
+    Attributes:
+        key: of the request.
+        text: the assistant's content; "" where the model refused in the envelope's own field.
+        finish: the endpoint's ``finish_reason`` (``"stop"``, ``"length"``, ``"content_filter"`` …).
+        refusal: the envelope's refusal text, or "".
+        prompt_tokens, completion_tokens: as billed; 0 where the endpoint does not say.
+        attempts: requests made until this answer came.
+        cached: True when it came from the call log and nothing was asked.
+    """
+
+    key: str
+    text: str
+    finish: str = "stop"
+    refusal: str = ""
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    attempts: int = 1
+    cached: bool = False
+
+
+class CallFailed(Exception):
+    """One request came to nothing after all its attempts; the run goes on.
+
+    Attributes:
+        key: of the request.
+        reason: snake_case, as in ``"http_500"``, ``"timeout"``, ``"connection"``, ``"bad_envelope"``,
+            ``"invalid_utf8"``, ``"http_400"``.
+        attempts: requests made.
+        raw: what came back last, as text (not UTF-8: backslash escapes), at most 64 KiB.
+    """
+
+    def __init__(self, key: str, reason: str, attempts: int, raw: str) -> None:
+        super().__init__(key, reason, attempts, raw)
+        self.key = key
+        self.reason = reason
+        self.attempts = attempts
+        self.raw = raw
+
+
+class Backend(Protocol):
+    """Anything that answers a request."""
+
+    async def complete(self, request: Request) -> Reply:
+        """Answer one request.
+
+        Raises:
+            CallFailed: this request cannot be answered; others may.
+            datagen.core.errors.DatagenError: no request can be (wrong key, unknown model: exit 2;
+                endpoint gone, disk full: exit 3).
+        """
+        ...

@@ -1,0 +1,1 @@
+"""From a folder of files to chunks of text whose place in the source is known."""

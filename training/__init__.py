@@ -1,0 +1,1 @@
+"""Fine-tuning on exported JSONL. Imports nothing of datagen or curation: the files are the contract."""
