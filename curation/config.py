@@ -16,12 +16,8 @@ class RulesConfig(Section):
     max_repetition: float = Field(
         0.3, ge=0, le=1, description="Share of an answer's words that may stand in a repeated 5-gram."
     )
-    max_echo: float = Field(
-        0.9, ge=0, le=1, description="Share of the answer's words that may all stand in the question."
-    )
-    language: str = Field(
-        "", description="ISO 639-1 code that samples must have, as in 'en'; empty: that of the source."
-    )
+    max_echo: float = Field(0.9, ge=0, le=1, description="Share of the answer's words that the question may hold.")
+    language: str = Field("", description="ISO 639-1 code samples must have, as in 'en'; empty: the source's.")
     language_check: bool = Field(True, description="Reject samples in another language than the wanted one.")
 
 

@@ -22,9 +22,7 @@ class LimitsConfig(Section):
     max_failed: float = Field(
         0.1, ge=0, le=1, description="Share of requested samples that may fail before the exit code is 1."
     )
-    target: int = Field(
-        0, ge=0, description="Samples to keep at most, best scores first; fewer is exit code 1; 0: all."
-    )
+    target: int = Field(0, ge=0, description="Samples to keep, best scores first; fewer is exit code 1; 0: all.")
 
 
 class Config(Section):

@@ -30,9 +30,7 @@ class ChunkConfig(Section):
     tokens: int = Field(400, ge=32, description="Largest chunk, in tokens.")
     min_tokens: int = Field(24, ge=0, description="Smaller passages join their neighbour where one is at hand.")
     overlap: int = Field(0, ge=0, description="Tokens of the passage before that a chunk repeats.")
-    tokenizer: str = Field(
-        "", description="A tokenizer.json, or a model's name if in the local cache; empty estimates."
-    )
+    tokenizer: str = Field("", description="A tokenizer.json, or a model's name in the local cache; empty: estimate.")
     duplicate_threshold: float = Field(
         0.9, gt=0, le=1, description="Word 3-gram Jaccard from which a chunk is a near-copy of an earlier one."
     )
