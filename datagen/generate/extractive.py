@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 
 from datagen.core.record import AnyRecord, Chunk, Quote, Sample
 from datagen.core.stage import Map, Shard
-from datagen.generate.extract import code, definitions, docstrings, entries, sections, tables
+from datagen.generate.extract import code, definitions, docstrings, entries, lists, prose, sections, tables
 from datagen.generate.extract.english import is_english
 from datagen.generate.extract.passage import Candidate, Passage
 from datagen.generate.samples import question_answer
@@ -22,8 +22,10 @@ FINDERS: tuple[Callable[[Passage], Iterator[Candidate]], ...] = (
     definitions.find,
     entries.find,
     code.find,
+    lists.find,
     tables.find,
     docstrings.find,
+    prose.find,
 )
 _MAX_QUESTION = 200  # characters
 

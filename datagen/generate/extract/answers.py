@@ -41,7 +41,7 @@ _FOOTNOTE = re.compile(
     r"\[(?:\^[^\]\n]{1,30}|#?\w{0,20}|\d{1,3})\]_|\[\^[^\]\n]{1,30}\]|(?<=[\w.,;)])\[\d{1,3}\]|\[citation needed\]"
 )
 _ROLE = re.compile(r":[a-z]{2,12}(?::[a-z]{2,12})?:`|\|\w{1,30}\||\]_|`_|^\.\. ", re.M)
-_TEMPLATE = re.compile(r"\{\{|\{%|<%|\$\{\w|</?(?:div|span|table|td|tr|p|br|img|a|font|ul|li)\b", re.I)
+_TEMPLATE = re.compile(r"\{\{|\{%|<%|\$\{\w|</?[a-z]{1,12}(?:>|/>| [a-z]{2,12}=)", re.I)
 _URL = re.compile(r"(?:https?://|www\.)\S{1,500}|\]\([^()\s]{1,500}\)")
 _CODE = re.compile(r"(?ms)^[ \t]*(```+|~~~+).*?^[ \t]*\1[ \t]*$|`[^`\n]{1,300}`")
 _FIRST_CASE = re.compile(r"[A-Z0-9`\"“*_\[(<$#|\-‘']")

@@ -27,6 +27,7 @@ _TO_DO = re.compile(
 _TRAILER = re.compile(
     r"(?:,? (?:as follows|like this|like so|this way|with|by running|by typing|using|via|in this way|with this|with one command|from the command line|e\.g\.?|for example))$"
 )
+_CLAUSE_TRAILER = re.compile(r",? (?:you|one|we) (?:can|could|would|may|might|should|must)(?: \w+)?$")
 _ARTEFACT = re.compile(
     r"(?:This|The following|The) (?P<noun>command|script|query|snippet|code|function|program|configuration|example|class|decorator|line) (?P<verb>[a-z]+s) (?P<rest>[^:]{4,110}):$"
 )
@@ -77,7 +78,7 @@ def question_for(sentence: str) -> str | None:
                 else f"Show {'code' if noun in ('code', 'snippet') else 'a ' + noun} that {match['verb']} {match['rest']}."
             )
     elif match := _TO_DO.search(sentence):
-        what = match["what"].strip()
+        what = _CLAUSE_TRAILER.sub("", match["what"].strip())
         if what.split()[0] in BASES:
             question = f"How do you {what}?"
     else:

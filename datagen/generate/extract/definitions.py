@@ -210,8 +210,8 @@ def _name(passage: Passage, block: Block, tokens: list[str], *, plural: bool) ->
     if first in ("a", "an", "the"):
         return first + phrase[len(first) :]
     if is_identifier(phrase):
-        return phrase if is_code(phrase) else phrase
-    if plural or _common(passage, phrase):
+        return phrase
+    if plural or _common(phrase):
         return lower_first(phrase)
     return phrase
 
@@ -219,10 +219,9 @@ def _name(passage: Passage, block: Block, tokens: list[str], *, plural: bool) ->
 _ABSTRACT = ("tion", "sion", "ment", "ness", "ity", "ing", "ance", "ence", "ism", "ship", "age", "ure", "ysis")
 
 
-def _common(passage: Passage, phrase: str) -> bool:
-    """Whether a capitalised phrase is a common noun: its ending says so, or the passage writes it small elsewhere."""
-    head = phrase.split()[-1]
-    return head.lower().endswith(_ABSTRACT) or f" {lower_first(phrase)}" in passage.text
+def _common(phrase: str) -> bool:
+    """Whether a capitalised phrase is a common noun, by its ending."""
+    return phrase.split()[-1].lower().endswith(_ABSTRACT) and not any(c.isupper() for c in phrase[1:])
 
 
 def in_subject(passage: Passage, question: str, tokens: list[str]) -> str:

@@ -10,7 +10,7 @@ from datagen.generate.extract.blocks import Block
 from datagen.generate.extract.definitions import in_subject
 from datagen.generate.extract.inline import as_code, count_words, is_code, is_identifier, lower_first, plain
 from datagen.generate.extract.passage import Candidate, Passage, is_navigation
-from datagen.generate.extract.verbs import THIRDS
+from datagen.generate.extract.verbs import BASES, THIRDS
 
 _SEPARATOR = r"(?:[ \t]?:[ \t]|[ \t][–—][ \t]|[ \t]--?[ \t]|:\n[ \t]*)"
 _ENTRY = re.compile(
@@ -101,8 +101,10 @@ def question_about(passage: Passage, block: Block, term: str, explanation: str) 
     if not all(w[0].isalnum() or w[0] in "(\"'" for w in term.split()):
         return None
     glossary = _GLOSSARY.search(near) is not None
-    if _ARTICLE.match(prose) and _defines(prose):
-        return in_subject(passage, f"What {_be(term)} {_with_article(passage, term, prose)}?", [term])
+    if _ARTICLE.match(prose) and _defines(prose) and term.split()[0].lower() not in BASES:
+        name = _with_article(passage, term, prose)
+        if name is not None:
+            return in_subject(passage, f"What {_be(term)} {name}?", [term])
     if acts and not _PARAMETER_SECTION.search(near) and count_words(term) <= 4 and not term.endswith("s"):
         name = term if count_words(term) == 1 and term[1:] != term[1:].lower() else None
         return in_subject(passage, f"What does {name} do?", [term]) if name else None
@@ -119,9 +121,6 @@ def _about_code(passage: Passage, block: Block, term: str, first: str, acts: boo
     if "`" in term[1:-1]:  # two names for one thing
         return None
     if acts:
-        kind = ""
-        if bare.split()[0] in ("make", "git", "pip", "docker") or " " in bare:
-            kind = ""
         return _placed(passage, f"What does {term} do?", where)
     if _ARTICLE.match(prose) and _defines(prose):
         if _CONFIGURATION.search(near) and bare.replace("_", "").replace(".", "").isalnum():
@@ -191,8 +190,8 @@ def _be(term: str) -> str:
     )
 
 
-def _with_article(passage: Passage, term: str, prose: str) -> str:
-    """The term as a question names it: "a chunk" where its explanation begins with "a", else as it stands."""
+def _with_article(passage: Passage, term: str, prose: str) -> str | None:
+    """The term as a question names it: "a chunk" where its explanation begins with "a"; None where it is unclear."""
     small = _small(passage, term)
     article = prose.split()[0].lower()
     if small == term and term[0].isupper():
@@ -201,7 +200,7 @@ def _with_article(passage: Passage, term: str, prose: str) -> str:
         return small
     if article in ("a", "an"):
         return f"{'an' if small[0] in 'aeio' else 'a'} {small}"
-    return f"the {small}" if f"the {small}" in passage.text.lower() else f"“{small}”"
+    return f"the {small}" if f"the {small}" in passage.text.lower() else None
 
 
 def _small(passage: Passage, term: str) -> str:

@@ -56,7 +56,7 @@ _NAMED_SECTIONS = {
     "known limitations": "What are the known limitations of {}?",
     "backwards compatibility": "How does {} affect backwards compatibility?",
     "backward compatibility": "How does {} affect backward compatibility?",
-    "compatibility": "What does {} mean for compatibility?",
+    "compatibility": "What is {} compatible with?",
     "security implications": "What are the security implications of {}?",
     "security considerations": "What are the security considerations of {}?",
     "performance": "What is known about the performance of {}?",
