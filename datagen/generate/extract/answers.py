@@ -11,26 +11,34 @@ MAX_WORDS = 220
 MAX_CHARACTERS = 2400
 
 _DANGLING_START = re.compile(
-    r"(?:this|that|these|those|it|its|it's|they|their|them|he|she|his|her|we|our|i|there|here|however|but|and|or|so|also|thus|"
+    r"(?:this|that|these|those|it|its|it's|they|their|them|he|she|his|her|we|our|i|there|here|however|but|and|or|"
+    r"so|also|thus|"
     r"then|therefore|hence|see|such|another|both|neither|otherwise|instead|similarly|finally|additionally|moreover|"
     r"furthermore|likewise|nevertheless|consequently|accordingly|for example|for instance|for this|for these|for that|"
     r"in this|in that|in these|in those|in such|in other words|in addition|in contrast|in particular|on the other|"
-    r"as above|as before|as a result|as such|as mentioned|as noted|note|again|besides|meanwhile|still|yet|because of this|"
+    r"as above|as before|as a result|as such|as mentioned|as noted|note|again|besides|meanwhile|still|yet|because "
+    r"of this|"
     r"first|second|secondly|third|next|lastly|later|now|todo|tbd|n/a|none|same as|as described|as shown|with this|"
     r"by doing|at this point|even so|even then|that said|of course|obviously|unfortunately|fortunately|once again|"
-    r"to do this|to do that|to do so|when this|if this|if so|if not|like this|most of|some of|all of|each of|one of these|"
+    r"to do this|to do that|to do so|when this|if this|if so|if not|like this|most of|some of|all of|each of|one "
+    r"of these|"
     r"the above|the following|the former|the latter|the same|the other|the rest|the previous|the next|the example|"
     r"the code|the first|the second|the third|the result is|the author|the reason|the problem|the idea|the point|"
     r"what|which|who|why|how)\b",
     re.I,
 )
 _POINTS_ELSEWHERE = re.compile(
-    r"\b(?:(?:as|the|see|listed|shown|described|mentioned|discussed|defined|given|noted|example|section|table|figure|from|"
-    r"explained|code|list|presented|specified|outlined|documented|in|than|steps?|one|ones)\s+(?:above|below)|above[ -]mentioned|"
+    r"\b(?:(?:as|the|see|listed|shown|described|mentioned|discussed|defined|given|noted|example|section|table|"
+    r"figure|from|"
+    r"explained|code|list|presented|specified|outlined|documented|in|than|steps?|one|ones)\s+(?:above|below)|"
+    r"above[ -]mentioned|"
     r"aforementioned|aforesaid|"
-    r"(?:the|these|those) (?:following|preceding|previous|aforementioned|examples?)|(?:previous|next|preceding|following|last|"
-    r"first|earlier|later|other) (?:section|chapter|example|paragraph|table|figure|page|slide|pep|point|step|sentence)s?|"
-    r"(?:this|these) (?:section|chapter|paragraph|table|figure|page|slide|example|document|article|list|code|snippet|draft|"
+    r"(?:the|these|those) (?:following|preceding|previous|aforementioned|examples?)|(?:previous|next|preceding|"
+    r"following|last|"
+    r"first|earlier|later|other) (?:section|chapter|example|paragraph|table|figure|page|slide|pep|point|step|"
+    r"sentence)s?|"
+    r"(?:this|these) (?:section|chapter|paragraph|table|figure|page|slide|example|document|article|list|code|"
+    r"snippet|draft|"
     r"proposal|notebook|post)s?|mentioned (?:earlier|before)|(?:discussed|described|covered|explained|defined|noted) "
     r"(?:earlier|later|elsewhere|here)|see (?:also|section|below|above|appendix|figure|table|the|\[)|cf\.|click here|"
     r"(?:and|or) so on:|as follows)\b"

@@ -21,21 +21,27 @@ _PRONOUN = re.compile(
     re.I,
 )
 _TO_DO = re.compile(
-    r"(?:If you (?:want|need|wish|would like) to|(?:In order )?[Tt]o) (?P<what>[a-z][^,:]{4,110}?)(?:, (?:just |simply |you can |you |then )?"
-    r"(?:run|use|type|add|write|call|do|enter|execute|put|set|say|give|define|create|issue|specify|pass|try|import|start)\b[^:]{0,60}|): *$"
+    r"(?:If you (?:want|need|wish|would like) to|(?:In order )?[Tt]o) (?P<what>[a-z][^,:]{4,110}?)(?:, (?:just |"
+    r"simply |you can |you |then )?"
+    r"(?:run|use|type|add|write|call|do|enter|execute|put|set|say|give|define|create|issue|specify|pass|try|import|"
+    r"start)\b[^:]{0,60}|): *$"
 )
 _TRAILER = re.compile(
-    r"(?:,? (?:as follows|like this|like so|this way|with|by running|by typing|using|via|in this way|with this|with one command|from the command line|e\.g\.?|for example))$"
+    r"(?:,? (?:as follows|like this|like so|this way|with|by running|by typing|using|via|in this way|with this|"
+    r"with one command|from the command line|e\.g\.?|for example))$"
 )
 _CLAUSE_TRAILER = re.compile(r",? (?:you|one|we) (?:can|could|would|may|might|should|must)(?: \w+)?$")
 _ARTEFACT = re.compile(
-    r"(?:This|The following|The) (?P<noun>command|script|query|snippet|code|function|program|configuration|example|class|decorator|line) (?P<verb>[a-z]+s) (?P<rest>[^:]{4,110}):$"
+    r"(?:This|The following|The) (?P<noun>command|script|query|snippet|code|function|program|configuration|example|"
+    r"class|decorator|line) (?P<verb>[a-z]+s) (?P<rest>[^:]{4,110}):$"
 )
 _LOOKS = re.compile(
-    r"(?P<subject>(?:[A-Z]|`)[^,:]{2,60}?) (?:looks?|might look|could look|may look|would look|can look) (?:something )?(?:like this|as follows|like):$"
+    r"(?P<subject>(?:[A-Z]|`)[^,:]{2,60}?) (?:looks?|might look|could look|may look|would look|can look) "
+    r"(?:something )?(?:like this|as follows|like):$"
 )
 _EXAMPLE = re.compile(
-    r"(?:Here is|Here's|The following is|This is|Below is)? ?(?P<article>[Aa]n?) (?P<what>(?:\w+[ -]){0,3}example (?:of|for) [^:]{4,90}):$"
+    r"(?:Here is|Here's|The following is|This is|Below is)? ?(?P<article>[Aa]n?) (?P<what>(?:\w+[ -]){0,3}example "
+    r"(?:of|for) [^:]{4,90}):$"
 )
 
 
@@ -75,7 +81,8 @@ def question_for(sentence: str) -> str | None:
             question = (
                 f"Which command {match['verb']} {match['rest']}?"
                 if noun == "command"
-                else f"Show {'code' if noun in ('code', 'snippet') else 'a ' + noun} that {match['verb']} {match['rest']}."
+                else f"Show {'code' if noun in ('code', 'snippet') else 'a ' + noun} that {match['verb']} "
+                f"{match['rest']}."
             )
     elif match := _TO_DO.search(sentence):
         what = _CLAUSE_TRAILER.sub("", match["what"].strip())

@@ -16,7 +16,8 @@ ENGLISH = wordset(
 )
 OTHERS = (
     wordset(
-        """der die das und ist nicht ein eine den dem von zu mit auf für sich im des auch werden wird le la les et est une
+        """der die das und ist nicht ein eine den dem von zu mit auf für sich im des auch werden wird le la les et
+            est une
     dans que qui pour sur pas du au par el los las y es en por con para una del se lo il di che e un non per della sono
     het een van niet zijn dat o os as do da em não uma och att är som det en på av til og ikke w na nie jest się z je
     że ve bir bu için da"""

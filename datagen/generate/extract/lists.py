@@ -15,7 +15,8 @@ _NUMBER = r"(?:two|three|four|five|six|seven|eight|nine|ten|several|\d{1,2})"
 _NOUNS = r"[a-z][\w-]*(?: [\w-]+){0,5}"
 _THERE = re.compile(rf"There are (?P<n>{_NUMBER}) (?P<nouns>{_NOUNS}):$")
 _HAS = re.compile(
-    rf"(?P<subject>[^,;:()]{{2,60}}?) (?P<verb>[a-z]+s|have|has) (?:the following(?: {_NUMBER})?|these(?: {_NUMBER})?|(?P<n>{_NUMBER})) (?P<nouns>{_NOUNS}):$"
+    rf"(?P<subject>[^,;:()]{{2,60}}?) (?P<verb>[a-z]+s|have|has) (?:the following(?: {_NUMBER})?|these(?: "
+    rf"{_NUMBER})?|(?P<n>{_NUMBER})) (?P<nouns>{_NOUNS}):$"
 )
 _PASSIVE = re.compile(
     rf"The following (?P<nouns>{_NOUNS}?) (?P<verb>are|can be|may be|must be) (?P<how>[a-z]+(?: [^:]{{2,60}})?):$"

@@ -22,7 +22,8 @@ _OPENING = re.compile(r"(?:`|\*\*?\w|To |In order to |If |When |The |An? |[A-Z])
 _TO = re.compile(r"(?:In order to|To) (?P<what>[a-z]+ [^,;:()]{4,90}), (?P<main>(?:\w+|`)[^\n]{0,200})", re.S)
 _IF = re.compile(r"(?P<word>If|When) (?P<clause>[^,;:()]{8,90}), (?P<main>[^\n]{0,300})", re.S)
 _CODE_VERB = re.compile(
-    r"(?P<subject>`[^`\n]{2,60}`|(?:The|Each|Every|An?) `[^`\n]{2,60}` [a-z]+(?: [a-z]+)?) (?P<verb>[a-z]+s) (?P<rest>\S[^\n]*)",
+    r"(?P<subject>`[^`\n]{2,60}`|(?:The|Each|Every|An?) `[^`\n]{2,60}` [a-z]+(?: [a-z]+)?) (?P<verb>[a-z]+s) "
+    r"(?P<rest>\S[^\n]*)",
     re.S,
 )
 _BECAUSE = re.compile(
@@ -30,12 +31,14 @@ _BECAUSE = re.compile(
     re.S,
 )
 _TAKES = re.compile(
-    r"(?P<subject>(?:The |An? )?[^,;:()]{2,50}?) (?P<verb>requires|supports|consists of|depends on|contains|accepts|expects|provides|ignores|uses|"
+    r"(?P<subject>(?:The |An? )?[^,;:()]{2,50}?) (?P<verb>requires|supports|consists of|depends on|contains|"
+    r"accepts|expects|provides|ignores|uses|"
     r"require|support|consist of|depend on|contain|accept|expect|provide|ignore) (?P<rest>[^\n]{12,})",
     re.S,
 )
 _PRONOUN = re.compile(
-    r"\b(?:this|that|these|those|it|its|they|them|their|here|there|he|she|his|her|above|below|such|following|we|our|us|i|my|"
+    r"\b(?:this|that|these|those|it|its|they|them|their|here|there|he|she|his|her|above|below|such|following|we|"
+    r"our|us|i|my|"
     r"another|other|others|one|ones|same|former|latter|either|both|so|not only|example)\b",
     re.I,
 )

@@ -40,9 +40,11 @@ _AUXILIARY = {
 }
 _QUESTION_WORD = {"what", "why", "how", "when", "where", "which", "who", "whose", "whom"}
 _INSTRUCTION = re.compile(
-    r"(?:^|[.:;]\s+|\n)[ \t]*(?:[-*+]\s+|\d{1,3}[.)]\s+)?(?:To \w+|In order to|If you|When you|You (?:can|must|need|should|may)|First|Then|"
+    r"(?:^|[.:;]\s+|\n)[ \t]*(?:[-*+]\s+|\d{1,3}[.)]\s+)?(?:To \w+|In order to|If you|When you|You (?:can|must|"
+    r"need|should|may)|First|Then|"
     r"Once|After|Before|Make sure|Be sure|Use|Run|Add|Create|Open|Write|Set|Put|Pass|Call|Install|Start|Choose|Click|"
-    r"Copy|Give|Define|Import|Select|Type|Enter|Go to|Check|Download|Configure|Specify|Change|Edit|Keep|Do not|Don't|Avoid|Prefer|Place|Let|Name|Register|Return|Read|Take|Point)\b"
+    r"Copy|Give|Define|Import|Select|Type|Enter|Go to|Check|Download|Configure|Specify|Change|Edit|Keep|Do not|"
+    r"Don't|Avoid|Prefer|Place|Let|Name|Register|Return|Read|Take|Point)\b"
 )
 _NAMED_SECTIONS = {
     "motivation": "What is the motivation for {}?",

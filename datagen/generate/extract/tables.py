@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from datagen.generate.extract import answers
 from datagen.generate.extract.blocks import Block
@@ -48,7 +49,8 @@ _HOLDS = frozenset({"content", "contents", "what it holds", "holds", "contains",
 _REASON = frozenset({"reason", "because", "rationale", "why", "justification"})
 _NOT_A_NOUN = wordset(
     """for use because with without when where how which who is are has can to from by on off in at yes no and or not
-    if then than more less true false other total sum no. # nr id date value values example examples default defaults type types
+    if then than more less true false other total sum no. # nr id date value values example examples default defaults
+    type types
     required name key status version link url notes"""
 )
 _EMPTY = frozenset({"", "-", "--", "—", "–", "n/a", "none", "yes", "no", "tbd", "?", "x", "✓", "✗", "…"})
@@ -117,7 +119,7 @@ def _cells(line: str, offset: int) -> list[Cell]:
     if not line.rstrip().endswith("|"):
         cuts.append(len(line))
     cells = []
-    for left, right in zip(cuts, cuts[1:], strict=False):
+    for left, right in pairwise(cuts):
         raw = line[left + 1 : right]
         start = offset + left + 1 + len(raw) - len(raw.lstrip())
         cells.append(Cell(raw.strip(), start, start + len(raw.strip())))

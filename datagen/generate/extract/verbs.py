@@ -19,8 +19,10 @@ judge keep label launch limit link list load locate lock log maintain make manag
 migrate mix modify monitor mount move name navigate normalise normalize obtain open optimise optimize order
 organise organize override pack package parse partition pass patch pause perform pick pin place plan plot plug
 prepare present preserve prevent preview print process produce profile prove provide publish pull push put query
-quote raise rank read rebuild receive recover reduce refactor reference refer register reject release reload remove rename
-render repair replace reply report represent request require reset resolve restart restore restrict resume retrieve retry return
+quote raise rank read rebuild receive recover reduce refactor reference refer register reject release reload remove
+rename
+render repair replace reply report represent request require reset resolve restart restore restrict resume retrieve
+retry return
 reuse revert review revoke rotate run sample save scale scan schedule score screen search secure select send
 separate serialise serialize serve set share ship show shorten shrink sign simplify skip solve sort specify split
 stand start stop store stream submit subscribe summarise summarize suppress swap switch synchronise synchronize
@@ -29,7 +31,8 @@ type undo uninstall unpack update upgrade upload use validate verify view visual
 write yield
 """
 _DOUBLED = wordset(
-    "begin cancel commit control cut debug drop format get label log map pin plan plot plug put refer reset run scan set "
+    "begin cancel commit control cut debug drop format get label log map pin plan plot plug put refer reset run "
+    "scan set "
     "ship skip split stop submit swap tag transfer trim wrap"
 )
 _ONCE_TOO = frozenset({"cancel", "label", "format"})  # spelt with one consonant in American English
@@ -64,9 +67,11 @@ THIRDS = {_third(base): base for base in sorted(BASES)}
 # Verbs that are as often nouns at the start of a heading: "Test results", "Report format", "Process model".
 _NOUN_LIKE = wordset(
     "access audit block branch cache call change check cover count control document design display draw exit export "
-    "filter flag format group guard import label limit link list load lock log map mark match measure mix monitor mount name "
+    "filter flag format group guard import label limit link list load lock log map mark match measure mix monitor "
+    "mount name "
     "order pack package pass patch plan plot plug present preview print process produce profile query quote rank "
-    "reference release repair reply report request return review sample scale schedule score screen search share show sign "
+    "reference release repair reply report request return review sample scale schedule score screen search share "
+    "show sign "
     "sort split stand start stream switch tag test time track train transfer transform trigger type update upgrade "
     "use view wait walk watch wrap yield place increase patch pin point release"
 )

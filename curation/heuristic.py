@@ -1,0 +1,509 @@
+"""Scores for runs without a model: countable signals, called heuristic everywhere and never a judgement.
+
+Each criterion starts at 5 and loses for named signals (:data:`SIGNALS`), so that a score can be
+read back from its justification. The mean is compared with the same threshold as a judge's.
+What the signals cannot see: whether an answer is true, and whether the question is worth asking.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+from curation.prose import count_words, lines_of, open_fence, without_code, word_list
+from datagen.core.record import AnyRecord, Sample
+from datagen.core.stage import Map, Shard
+
+CRITERIA = ("relevance", "clarity", "completeness", "accuracy")
+SCORED_BY = "heuristic"
+NEAR = 240  # characters before a verbatim answer in which the question's words may stand
+
+SIGNALS: dict[str, tuple[str, float, str]] = {
+    # name: (criterion, what it costs, in words)
+    "few_shared_words": ("relevance", 1.5, "few of the question's words are in or just before the answer"),
+    "no_shared_words": ("relevance", 3.0, "none of the question's words is in or just before the answer"),
+    "generic_question": ("relevance", 2.5, "the question fits any text"),
+    "wrong_form": ("relevance", 1.5, "the answer does not have the form the question asks for"),
+    "names_nothing": ("clarity", 3.0, "the question names nothing particular"),
+    "vague_subject": ("clarity", 1.5, "the question names only a common noun"),
+    "pronoun_in_question": ("clarity", 3.0, "the question leans on a pronoun"),
+    "odd_question": ("clarity", 2.0, "the question is not a plain English question or request"),
+    "long_question": ("clarity", 1.0, "the question is long"),
+    "long_sentences": ("clarity", 1.0, "the sentences are long"),
+    "residue": ("clarity", 1.5, "markup is left in the answer"),
+    "many_links": ("clarity", 1.0, "links take up much of the answer"),
+    "very_short": ("completeness", 3.0, "the answer has under five words"),
+    "short": ("completeness", 1.5, "the answer has under eight words"),
+    "fragment": ("completeness", 1.0, "the answer is a phrase, not a sentence"),
+    "no_end": ("completeness", 2.0, "the answer does not end where a sentence does"),
+    "very_long": ("completeness", 1.0, "the answer has over 220 words"),
+    "no_reason": ("completeness", 1.5, "a why-question gets no reason"),
+    "no_steps": ("completeness", 1.5, "a how-to question gets no step, command or instruction"),
+    "leans_on_context": ("accuracy", 3.0, "the answer refers to something outside itself"),
+    "opens_with_reference": ("accuracy", 2.5, "the answer opens with a word that refers back"),
+    "ungrounded": ("accuracy", 3.0, "many of the answer's words are not in the source"),
+    "partly_grounded": ("accuracy", 1.5, "some of the answer's words are not in the source"),
+    "foreign_numbers": ("accuracy", 2.0, "a number in the answer is not in the source"),
+    "time_bound": ("accuracy", 1.0, "the answer speaks of now"),
+    "opinion": ("accuracy", 1.5, "the answer is an opinion or a guess"),
+}
+"""Every signal: its criterion, its cost in points and its meaning."""
+
+_QUESTION = re.compile(
+    r"(?:In .{2,60}?, )?(?:what|why|how|when|where|which|who|whose|can|does|do|is|are|should|will|must)\b.{3,}\?$|"
+    r"(?:In .{2,60}?, )?(?:show|list|name|explain|describe|write|give|define|summari[sz]e|compare|state|outline|"
+    r"tell)\b.{3,}[.?]$",
+    re.I | re.S,
+)
+_GENERIC = re.compile(
+    r"\bwhat (?:does .{1,60} say about|is (?:this|it|the (?:text|document|passage|section)) about|is (?:mentioned|"
+    r"discussed|described|said))\b",
+    re.I,
+)
+_QUESTION_PRONOUN = re.compile(
+    r"\b(?:this|these|those|it|its|they|them|their|he|she|his|her|here|there|above|below|following|such)\b", re.I
+)
+_OPENING = re.compile(
+    r"(?:this|that|these|those|it|its|they|their|he|she|we|our|however|but|and|so|also|thus|then|therefore|hence|such|"
+    r"another|both|otherwise|instead|for example|in this|in that|see|note that|the (?:above|following|latter|"
+    r"former|same))\b",
+    re.I,
+)
+_CONTEXT = re.compile(
+    r"\b(?:(?:as|the|see|listed|shown|described|mentioned|defined|given|section|table|figure|example|list|in|than) "
+    r"(?:above|below)|"
+    r"aforementioned|the (?:following|preceding|previous) (?:section|table|figure|example|list|paragraph|code|chapter)|"
+    r"(?:this|next|previous) (?:section|chapter|page|figure|table|example|paragraph)|see (?:also|section|below|above)|"
+    r"as (?:discussed|mentioned|noted|shown) (?:earlier|before|elsewhere))\b",
+    re.I,
+)
+_RESIDUE = re.compile(r"</?[a-z][^>\n]{0,60}>|\[\^?\d{1,3}\]_?|:[a-z]{2,10}:`|\{\{|\{%|&[a-z]{2,6};|\\[*_#]|!\[", re.I)
+_LINK = re.compile(r"https?://\S{1,300}|\]\([^()\s]{1,300}\)")
+_NOW = re.compile(
+    r"\b(?:currently|at the moment|at (?:the )?time of writing|as of (?:today|now)|recently|nowadays|coming soon|"
+    r"upcoming|soon be)\b",
+    re.I,
+)
+_OPINION = re.compile(
+    r"\b(?:I (?:think|believe|guess|hope|would|like|prefer)|in my (?:opinion|view)|personally|we (?:think|believe|"
+    r"hope|feel)|arguably|"
+    r"hopefully|probably|perhaps|maybe|it seems|seems to be|I'm|that's it)\b",
+    re.I,
+)
+_STEP = re.compile(
+    r"```|~~~|^\s*(?:\d{1,3}[.)]|[-*+]) |`[^`\n]+`|\b(?:run|use|using|add|set|open|create|install|call|write|"
+    r"choose|click|select|put|pass|give|"
+    r"copy|start|type|enter|define|change|make|you (?:can|must|need|should)|can be|is done|by \w+ing|with)\b",
+    re.I | re.M,
+)
+_REASON = re.compile(
+    r"\b(?:because|since|so that|so|as|due|reason|therefore|to avoid|in order|otherwise|would|allows?|means?|for)\b",
+    re.I,
+)
+_ENDS = re.compile(r"(?:[.!?。！？؟।][\"'”’»)\]*_`]*|```|~~~|`|\)|\|)$")
+_ITEM_LINE = re.compile(r"\s*(?:[-*+]|\d{1,4}[.)]|\|)\s?")
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+
+_STOP = frozenset(
+    [
+        "what",
+        "why",
+        "how",
+        "when",
+        "where",
+        "which",
+        "who",
+        "whose",
+        "does",
+        "do",
+        "did",
+        "is",
+        "are",
+        "was",
+        "were",
+        "be",
+        "the",
+        "a",
+        "an",
+        "of",
+        "to",
+        "in",
+        "for",
+        "on",
+        "by",
+        "with",
+        "at",
+        "from",
+        "and",
+        "or\n",
+        "",
+        "",
+        "",
+        "as",
+        "it",
+        "its",
+        "this",
+        "that",
+        "these",
+        "you",
+        "your",
+        "can",
+        "should",
+        "will",
+        "must",
+        "may",
+        "not",
+        "if",
+        "mean",
+        "means",
+        "meaning",
+        "refer",
+        "stand",
+        "used",
+        "use",
+        "using",
+        "happens\n",
+        "",
+        "",
+        "",
+        "happen",
+        "called",
+        "about",
+        "into",
+        "than",
+        "then",
+        "term",
+        "show",
+        "example",
+        "list",
+        "give",
+        "code",
+        "command",
+        "option",
+        "setting",
+        "key",
+        "field",
+        "parameter",
+    ]
+) | frozenset(
+    {"following", "explain", "describe", "between", "there", "has", "have", "please", "define", "look", "like"}
+)
+_COMMON = frozenset(
+    [
+        "file",
+        "files",
+        "value",
+        "values",
+        "name",
+        "names",
+        "function",
+        "functions",
+        "method",
+        "methods",
+        "class",
+        "classes",
+        "object",
+        "objects",
+        "module",
+        "modules",
+        "type",
+        "types",
+        "package",
+        "program",
+        "project",
+        "system",
+        "tool",
+        "string",
+        "number",
+        "list",
+        "item",
+        "user",
+        "users",
+        "developer",
+        "data",
+        "text",
+        "argument",
+        "command",
+        "table",
+        "row",
+        "column",
+        "page",
+        "test",
+        "tests",
+        "process",
+        "result",
+        "version",
+        "document",
+        "documents",
+        "library",
+        "application",
+        "feature",
+        "model",
+        "run",
+        "output",
+        "input",
+        "line",
+        "word",
+        "path",
+        "folder",
+        "error",
+        "default",
+        "case",
+        "way",
+        "thing",
+        "things",
+        "part",
+        "point",
+        "change",
+        "problem",
+        "idea",
+        "version",
+        "host",
+        "cpu",
+        "machine",
+        "step",
+        "steps",
+        "first",
+        "second",
+        "new",
+        "time",
+        "work",
+        "group",
+        "team",
+        "people",
+        "order",
+        "question",
+        "answer",
+        "note",
+        "section",
+        "description",
+        "details",
+        "overview",
+        "installation",
+        "usage",
+        "configuration",
+    ]
+)
+
+
+class HeuristicScore(Map):
+    """Scores samples without a verdict by :func:`assess`; all others pass unchanged."""
+
+    name: ClassVar[str] = "score"
+    version: ClassVar[int] = 1
+    produces: ClassVar[Literal["document", "chunk", "sample"]] = "sample"
+
+    def fingerprint(self) -> dict[str, Any]:
+        return {"signals": {name: [criterion, cost] for name, (criterion, cost, _) in SIGNALS.items()}}
+
+    def run(self, shard: Shard) -> list[AnyRecord]:
+        return [_scored(r) if isinstance(r, Sample) and r.verdict is None else r for r in shard]
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """What the heuristic says of a pair.
+
+    Attributes:
+        scores: criterion → 1..5.
+        signals: the names of the signals that counted, in the order of :data:`SIGNALS`.
+    """
+
+    scores: dict[str, float]
+    signals: tuple[str, ...] = field(default=())
+
+    @property
+    def mean(self) -> float:
+        """Mean of the four criteria, 1..5."""
+        return round(sum(self.scores.values()) / len(self.scores), 3)
+
+    @property
+    def justification(self) -> str:
+        """One plain sentence for people."""
+        if not self.signals:
+            return "Heuristic score, no model: no signal spoke against this pair."
+        found = "; ".join(f"{SIGNALS[name][2]} ({SIGNALS[name][0]} −{SIGNALS[name][1]:g})" for name in self.signals)
+        return f"Heuristic score, no model: {found}."
+
+
+def assess(question: str, answer: str, source: str = "", heading: str = "") -> Assessment:
+    """Score a question and its answer by countable signals.
+
+    Args:
+        question, answer: plain text or Markdown.
+        source: the passage they rest on; grounding is not looked at where it is "".
+        heading: title and headings above the passage.
+    """
+    found = {
+        *_relevance(question, answer, source, heading),
+        *_clarity(question, answer, heading),
+        *_completeness(question, answer),
+        *_accuracy(answer, source),
+    }
+    scores = dict.fromkeys(CRITERIA, 5.0)
+    for name in found:
+        criterion, cost, _ = SIGNALS[name]
+        scores[criterion] = max(1.0, scores[criterion] - cost)
+    return Assessment(scores, tuple(name for name in SIGNALS if name in found))
+
+
+def _scored(sample: Sample) -> Sample:
+    questions = [m.content for m in sample.messages if m.role == "user"]
+    answers = [m.content for m in sample.messages if m.role == "assistant"]
+    heading = " ".join((*sample.lineage.heading, sample.lineage.path))
+    found = assess(questions[0] if questions else "", answers[-1] if answers else "", sample.source, heading)
+    return sample.model_copy(
+        update={
+            "scores": found.scores,
+            "score": found.mean,
+            "scored_by": SCORED_BY,
+            "justification": found.justification,
+        }
+    )
+
+
+def _stem(word: str) -> str:
+    """Crude: enough that "chunks" meets "chunk" and "installed" meets "install"."""
+    for ending in (
+        "ization",
+        "isation",
+        "ations",
+        "ation",
+        "ings",
+        "ing",
+        "ies",
+        "ied",
+        "ers",
+        "ed",
+        "es",
+        "er",
+        "s",
+        "e",
+        "y",
+    ):
+        if word.endswith(ending) and len(word) - len(ending) >= 3:
+            return word[: -len(ending)]
+    return word
+
+
+def _content(text: str) -> list[str]:
+    return [w for w in word_list(text.replace("_", " ")) if w not in _STOP and len(w) > 1]
+
+
+def _relevance(question: str, answer: str, source: str, heading: str) -> list[str]:
+    found = []
+    asked = {_stem(w) for w in _content(question)}
+    at = source.find(answer) if source and answer else -1
+    before = source[max(0, at - NEAR) : at] if at >= 0 else ""
+    said = {_stem(w) for w in _content(f"{answer} {before} {heading}")}
+    if asked:
+        share = len(asked & said) / len(asked)
+        if share == 0:
+            found.append("no_shared_words")
+        elif share < 0.5:
+            found.append("few_shared_words")
+    if _GENERIC.search(question):
+        found.append("generic_question")
+    if (
+        re.search(r"\b(?:show|which command)\b", question, re.I)
+        and "`" not in answer
+        and not re.search(r"[=(){}$]", answer)
+    ):
+        found.append("wrong_form")
+    return found
+
+
+def _clarity(question: str, answer: str, heading: str) -> list[str]:
+    found = []
+    bare = question.strip()
+    prose = without_code(bare)
+    if not _QUESTION.match(bare):
+        found.append("odd_question")
+    if _QUESTION_PRONOUN.search(prose):
+        found.append("pronoun_in_question")
+    found += _particular(bare, heading)
+    if count_words(bare) > 28:
+        found.append("long_question")
+    text = without_code(answer)
+    stops = len(re.findall(r"[.!?;:](?:\s|$)", text)) + text.count("\n- ") + text.count("\n* ")
+    if count_words(text) > 38 * max(1, stops):
+        found.append("long_sentences")
+    if _RESIDUE.search(text):
+        found.append("residue")
+    if sum(len(m.group()) for m in _LINK.finditer(text)) > 0.2 * max(1, len(text)):
+        found.append("many_links")
+    return found
+
+
+def _particular(question: str, heading: str) -> list[str]:
+    """Whether the question names something one could look up: code, a name, a number, several content words."""
+    content = _content(question)
+    particular = (
+        "`" in question
+        or "“" in question
+        or any(c.isdigit() for c in question)
+        or re.search(r"(?<=\s)[A-Z]\w+", question) is not None
+    )
+    if particular:
+        return []
+    telling = [w for w in content if w not in _COMMON]
+    if not content:
+        return ["names_nothing"]
+    if len(telling) >= 2 or (telling and len(content) >= 3):
+        return []
+    known = any(_stem(w) in {_stem(h) for h in word_list(heading)} for w in telling)
+    if telling and (known or len(telling[0]) >= 6):
+        return []
+    return ["vague_subject"] if telling or len(content) >= 2 else ["names_nothing"]
+
+
+def _completeness(question: str, answer: str) -> list[str]:
+    found = []
+    text = answer.strip()
+    count = count_words(text)
+    code = text.startswith(("```", "~~~")) or text.endswith(("```", "~~~"))
+    if not code:
+        if count < 5:
+            found.append("very_short")
+        elif count < 8:
+            found.append("short")
+    if count > 220:
+        found.append("very_long")
+    last = lines_of(text)[-1]
+    if open_fence(text):
+        found.append("no_end")
+    elif not _ENDS.search(text) and not _ITEM_LINE.match(last):
+        found.append(
+            "fragment" if "\n" not in text and count <= 40 and not text.endswith((":", ",", ";", "…")) else "no_end"
+        )
+    low = question.lower()
+    if re.search(r"\bwhy\b", low) and not _REASON.search(text):
+        found.append("no_reason")
+    if re.search(r"\bhow (?:do|can|should|to)\b", low) and not _STEP.search(text):
+        found.append("no_steps")
+    return found
+
+
+def _accuracy(answer: str, source: str) -> list[str]:
+    found = []
+    prose = without_code(answer)
+    if _CONTEXT.search(prose):
+        found.append("leans_on_context")
+    if _OPENING.match(prose.lstrip("*_\"“'( ")):
+        found.append("opens_with_reference")
+    if source and answer not in source:
+        known = {_stem(w) for w in word_list(source)}
+        words = [_stem(w) for w in _content(answer)]
+        share = sum(w in known for w in words) / len(words) if words else 1.0
+        if share < 0.6:
+            found.append("ungrounded")
+        elif share < 0.8:
+            found.append("partly_grounded")
+        if set(_NUMBER.findall(answer)) - set(_NUMBER.findall(source)):
+            found.append("foreign_numbers")
+    if _NOW.search(prose):
+        found.append("time_bound")
+    if _OPINION.search(prose):
+        found.append("opinion")
+    return found
