@@ -1,0 +1,263 @@
+"""Every paid answer is kept: the call log, and the layer that looks there before asking."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from datagen.core.errors import DatagenError, StoppedEarly, UsageError
+from datagen.core.hashing import canonical
+from datagen.core.record import Record
+from datagen.llm.backend import Backend, CallFailed, Reply, Request
+
+_SCHEMA = """
+CREATE TABLE calls(
+    key TEXT PRIMARY KEY, purpose TEXT NOT NULL, model TEXT NOT NULL,
+    prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL, attempts INTEGER NOT NULL,
+    created REAL NOT NULL, finish TEXT NOT NULL, refusal TEXT NOT NULL, text TEXT NOT NULL,
+    request BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE notes(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+"""
+_INSERT = "INSERT OR IGNORE INTO calls VALUES(?,?,?,?,?,?,?,?,?,?,?)"
+_SELECT = "SELECT text, finish, refusal, prompt_tokens, completion_tokens, attempts FROM calls WHERE key=?"
+_TOTALS = (
+    "SELECT purpose, model, count(*), sum(prompt_tokens), sum(completion_tokens) FROM calls GROUP BY purpose, model"
+)
+
+
+class Total(Record):
+    """What one model was asked for one purpose, over the whole log.
+
+    Attributes:
+        calls: replies kept; prompt_tokens, completion_tokens: as billed.
+    """
+
+    purpose: str
+    model: str
+    calls: int
+    prompt_tokens: int
+    completion_tokens: int
+
+
+class CallLog:
+    """Accepted replies by call key, and a few notes about endpoints, in one SQLite file.
+
+    The file is in write-ahead mode (https://www.sqlite.org/wal.html) with ``synchronous=NORMAL``: a
+    reply is safe from a killed process when :meth:`put` returns, and readers never wait. Opening an
+    existing log writes nothing; closing it leaves the file alone. May be used from several threads.
+
+    Args:
+        path: the file; "" keeps the log in memory.
+        read_only: for looking on while a run writes.
+
+    Raises:
+        UsageError: there is no such file (read-only), or it is not a call log, or not writable.
+        StoppedEarly: the disk is full.
+    """
+
+    def __init__(self, path: Path | str, *, read_only: bool = False) -> None:
+        self.path = Path(path) if path else None
+        self._lock = threading.Lock()
+        self._totals: dict[tuple[str, str], list[int]] | None = None
+        with self._explained():
+            self._db = self._open(read_only)
+
+    def get(self, key: str) -> Reply | None:
+        """The reply kept for a key, with ``cached`` set, or None."""
+        with self._lock, self._explained():
+            row = self._db.execute(_SELECT, (key,)).fetchone()
+        if row is None:
+            return None
+        text, finish, refusal, prompt_tokens, completion_tokens, attempts = row
+        return Reply(
+            key=key,
+            text=text,
+            finish=finish,
+            refusal=refusal,
+            prompt_tokens=prompt_tokens,
+            completion_tokens=completion_tokens,
+            attempts=attempts,
+            cached=True,
+        )
+
+    def put(self, request: Request, reply: Reply) -> None:
+        """Keep a reply. It is committed when this returns; a key already there keeps its first reply."""
+        row = (
+            reply.key,
+            request.purpose,
+            request.model,
+            reply.prompt_tokens,
+            reply.completion_tokens,
+            reply.attempts,
+            time.time(),
+            reply.finish,
+            reply.refusal,
+            reply.text,
+            zlib.compress(canonical(request.model_dump(mode="json")).encode("utf-8", "replace"), 1),
+        )
+        with self._lock, self._explained():
+            added = self._db.execute(_INSERT, row).rowcount
+            if added and self._totals is not None:
+                _add(self._totals, request.purpose, request.model, 1, reply.prompt_tokens, reply.completion_tokens)
+
+    def request(self, key: str) -> Request | None:
+        """The request that a kept reply answers, or None."""
+        with self._lock, self._explained():
+            row = self._db.execute("SELECT request FROM calls WHERE key=?", (key,)).fetchone()
+        return None if row is None else Request.model_validate_json(zlib.decompress(row[0]))
+
+    def totals(self) -> tuple[Total, ...]:
+        """Calls and tokens by purpose and model, sorted. Cheap: counted once, then kept up to date."""
+        with self._lock, self._explained():
+            if self._totals is None:
+                self._totals = {}
+                for purpose, model, *counts in self._db.execute(_TOTALS):
+                    _add(self._totals, purpose, model, *counts)
+            found = sorted(self._totals.items())
+        return tuple(
+            Total(purpose=p, model=m, calls=n, prompt_tokens=i, completion_tokens=o) for (p, m), (n, i, o) in found
+        )
+
+    def note(self, name: str) -> str | None:
+        """A note, or None."""
+        with self._lock, self._explained():
+            row = self._db.execute("SELECT value FROM notes WHERE name=?", (name,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def set_note(self, name: str, value: str) -> None:
+        """Keep a note; nothing is written where it is there already."""
+        if self.note(name) != value:
+            with self._lock, self._explained():
+                self._db.execute("INSERT OR REPLACE INTO notes VALUES(?,?)", (name, value))
+
+    def close(self) -> None:
+        """Close the file; the last one to close it folds the write-ahead log into it."""
+        with self._lock, self._explained():
+            self._db.close()
+
+    def _open(self, read_only: bool) -> sqlite3.Connection:
+        if self.path is None:
+            target, uri = ":memory:", False
+        elif read_only:
+            # Where no process has the log open there is no write-ahead file. A read-only connection
+            # would create one and could not remove it, so the file is then read as unchangeable.
+            waiting = Path(f"{self.path}-wal").exists()
+            target, uri = f"{self.path.absolute().as_uri()}?{'mode=ro' if waiting else 'immutable=1'}", True
+        else:
+            target, uri = str(self.path), False
+        db = sqlite3.connect(target, uri=uri, timeout=30, isolation_level=None, check_same_thread=False)
+        try:
+            if not read_only:
+                if db.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+                    db.execute("PRAGMA journal_mode=WAL")
+                db.execute("PRAGMA synchronous=NORMAL")
+            if db.execute("SELECT 1 FROM sqlite_master WHERE name='notes'").fetchone() is None and not read_only:
+                db.executescript(f"BEGIN IMMEDIATE;{_SCHEMA}COMMIT;")
+        except BaseException:
+            db.close()
+            raise
+        return db
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Say database errors in the project's three parts."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise _explain(error, str(self.path or "in memory")) from error
+
+
+class Cached:
+    """Looks into the call log before asking, and keeps every reply before handing it on.
+
+    Identical requests that are under way at the same time become one; those who joined it get
+    the kept reply, with ``cached`` set. Use from one event loop.
+
+    Args:
+        inner: who is asked.
+        log: where replies are kept.
+        on_error: told when a reply cannot be kept (the disk is full), so that nothing more is
+            asked and paid for.
+    """
+
+    def __init__(
+        self, inner: Backend, log: CallLog, on_error: Callable[[DatagenError], None] = lambda error: None
+    ) -> None:
+        self.inner = inner
+        self.log = log
+        self._on_error = on_error
+        self._under_way: dict[str, asyncio.Future[CallFailed | None]] = {}
+
+    async def complete(self, request: Request) -> Reply:
+        """As :meth:`Backend.complete <datagen.llm.backend.Backend.complete>`."""
+        key = request.key()
+        while True:
+            kept = self.log.get(key)
+            if kept is not None:
+                return kept
+            other = self._under_way.get(key)
+            if other is None:
+                return await self._ask(key, request)
+            await asyncio.wait([other])
+            # Cancelled, or stopped by an error that concerns all: whoever is next asks again.
+            if not other.cancelled() and (failed := other.result()) is not None:
+                raise CallFailed(failed.key, failed.reason, failed.attempts, failed.raw)
+
+    async def _ask(self, key: str, request: Request) -> Reply:
+        done: asyncio.Future[CallFailed | None] = asyncio.get_running_loop().create_future()
+        self._under_way[key] = done
+        failed: CallFailed | None = None
+        try:
+            reply = await self.inner.complete(request)
+            self._keep(request, reply)
+        except CallFailed as error:
+            failed = error
+            raise
+        except BaseException:
+            done.cancel()
+            raise
+        finally:
+            del self._under_way[key]
+            if not done.done():
+                done.set_result(failed)
+        return reply
+
+    def _keep(self, request: Request, reply: Reply) -> None:
+        try:
+            self.log.put(request, reply)
+        except DatagenError as error:
+            self._on_error(error)
+            raise
+
+
+def _add(totals: dict[tuple[str, str], list[int]], purpose: str, model: str, *counts: int) -> None:
+    entry = totals.setdefault((purpose, model), [0, 0, 0])
+    for place, count in enumerate(counts):
+        entry[place] += count
+
+
+def _explain(error: sqlite3.Error, path: str) -> DatagenError:
+    code = getattr(error, "sqlite_errorname", "") or ""
+    doing = f"Could not use the call log {path}."
+    if code.startswith(("SQLITE_FULL", "SQLITE_IOERR")):
+        return StoppedEarly(
+            f"Could not write the call log {path}.",
+            f"The disk is full or fails ({error}).",
+            "Free some space and run the same command again: every reply so far is kept.",
+        )
+    if code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return UsageError(doing, "Another process is writing to it.", "Wait until that process has ended.")
+    if code.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+        return UsageError(doing, f"It is damaged or no call log ({error}).", "Move it away, or choose another --out.")
+    if code.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM", "SQLITE_AUTH")):
+        return UsageError(
+            doing, f"It is not there or not writable ({error}).", "Choose a folder you can write to with --out."
+        )
+    return UsageError(doing, f"SQLite says: {error}.", "Move it away, or choose another --out.")

@@ -1,0 +1,223 @@
+"""From a configured endpoint to a backend that is ready to be asked."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+
+from datagen.core.record import Record
+from datagen.core.section import Section
+from datagen.llm import loop, problems, prompts
+from datagen.llm.backend import Backend, CallFailed, Request
+from datagen.llm.cached import Cached, CallLog
+from datagen.llm.config import ClientConfig
+from datagen.llm.dialect import Dialect, SchemaMode
+from datagen.llm.faults import Fault
+from datagen.llm.limited import Limited
+from datagen.llm.openai import OpenAIBackend
+
+FIRST_LOOK_S = 3.0
+LOOKS = 3
+PROBE = "probe.md.j2"
+_PROBE_SCHEMA = {
+    "type": "object",
+    "properties": {"ready": {"type": "boolean"}},
+    "required": ["ready"],
+    "additionalProperties": False,
+}
+
+
+class Endpoint(Section):
+    """Where a model is, and where its replies are kept. Pickles; holds no key.
+
+    Attributes:
+        base_url: as in ``http://127.0.0.1:8000/v1``.
+        api_key_env: environment variable with the key; unset or empty sends none.
+        model: "" until resolved.
+        client: how it is driven.
+        log_path: the call log; "" keeps replies in memory only.
+    """
+
+    base_url: str
+    api_key_env: str = "OPENAI_API_KEY"
+    model: str = ""
+    client: ClientConfig = ClientConfig()
+    log_path: str = ""
+
+
+class Facts(Record):
+    """What an endpoint turned out to be.
+
+    Attributes:
+        model: the model to ask.
+        schema_mode: how it takes a schema (the backend applies it; here for the report).
+    """
+
+    model: str
+    schema_mode: SchemaMode
+
+
+class _Driver(Limited):
+    """A limit with its HTTP transport at hand."""
+
+    def __init__(self, transport: OpenAIBackend, client: ClientConfig) -> None:
+        super().__init__(transport, client)
+        self.http = transport
+
+
+class _Shared:
+    """What one process has open: logs by path, drivers by address, backends by both."""
+
+    def __init__(self) -> None:
+        self.process = os.getpid()
+        self.logs: dict[str, CallLog] = {}
+        self.drivers: dict[tuple[str, str, ClientConfig], _Driver] = {}
+        self.backends: dict[tuple[str, str, ClientConfig, str], Cached] = {}
+
+
+_guard = threading.RLock()
+_shared = _Shared()
+
+
+def open_backend(endpoint: Endpoint) -> Backend:
+    """The process's backend for an endpoint: call log, limit and connections are shared by all threads.
+
+    A backend that stopped (endpoint gone, wrong key) is replaced by a fresh one. To be awaited
+    through :func:`datagen.llm.loop.run`.
+
+    Raises:
+        UsageError: address, key or log cannot be used.
+    """
+    with _guard:
+        _, backend = _open(endpoint)
+        return backend
+
+
+def open_log(path: str) -> CallLog:
+    """The process's call log at ``path``; "" is one kept in memory. Closed by :func:`close`."""
+    with _guard:
+        shared = _current()
+        log = shared.logs.get(path)
+        if log is None:
+            log = shared.logs[path] = CallLog(path)
+            loop.on_close(_close_all)
+        return log
+
+
+def close() -> None:
+    """Close every connection and log of the process. What is asked afterwards opens them anew."""
+    with _guard:
+        nothing_open = not _current().logs and not _current().drivers
+    if not nothing_open:
+        loop.run(_close_all())
+
+
+def resolve(endpoint: Endpoint, log: CallLog | None = None) -> Facts:
+    """Find out which model to ask and how it takes a schema, before a run starts.
+
+    The answers are notes in the call log, so that the same endpoint is asked once: for its models,
+    and one small question that is logged like any other.
+
+    Args:
+        endpoint: its ``model`` may be "".
+        log: where the notes are; None takes the endpoint's own log.
+
+    Raises:
+        UsageError: nothing answers, the key is wrong, the model is unknown, or several are offered.
+        StoppedEarly: it answers with errors alone.
+    """
+    return loop.run(_resolve(endpoint, log or open_log(endpoint.log_path)))
+
+
+async def _resolve(endpoint: Endpoint, log: CallLog) -> Facts:
+    with _guard:
+        driver, _ = _open(endpoint)
+    transport = driver.http
+    url = problems.redacted(endpoint.base_url)
+    model = endpoint.model or log.note(f"model {url}") or ""
+    known = log.note(f"dialect {url} {model}") if model else None
+    if known is not None:
+        dialect = Dialect.model_validate_json(known)
+        transport.dialects[model] = dialect
+        return Facts(model=model, schema_mode=dialect.schema_mode)
+    offered = await _first_look(transport)
+    if not model:
+        if offered is None or len(offered) != 1:
+            raise problems.choose_model(endpoint.base_url, offered or ())
+        model = offered[0]
+    prompt = prompts.load(PROBE)
+    request = Request(
+        model=model,
+        messages=prompt.render(),
+        params=prompt.parameters,
+        json_schema=_PROBE_SCHEMA,
+        schema_name="probe",
+        purpose="probe",
+    )
+    try:
+        reply = await driver.complete(request)
+    except CallFailed as error:
+        raise problems.no_probe(endpoint.base_url, model, error.reason, error.raw) from None
+    log.put(request, reply)
+    dialect = transport.dialects.get(model, Dialect())
+    log.set_note(f"dialect {url} {model}", dialect.model_dump_json())
+    if not endpoint.model:
+        log.set_note(f"model {url}", model)
+    return Facts(model=model, schema_mode=dialect.schema_mode)
+
+
+async def _first_look(transport: OpenAIBackend) -> tuple[str, ...] | None:
+    """The endpoint's models; quick to say that nothing is there."""
+    for look in range(1, LOOKS + 1):
+        try:
+            return await transport.models(FIRST_LOOK_S)
+        except Fault as error:
+            fault = error
+        if fault.reason == "timeout" and look > 1:
+            break
+        await asyncio.sleep(0.2 * look)
+    if fault.reason.startswith("http_"):
+        return None  # something is there; the question itself will show what
+    detail = "It takes longer than 3 seconds to answer" if fault.reason == "timeout" else fault.raw.strip()[:200]
+    raise problems.unreachable(transport.base_url, detail or "The connection breaks off")
+
+
+def _open(endpoint: Endpoint) -> tuple[_Driver, Cached]:
+    shared = _current()
+    log = open_log(endpoint.log_path)
+    place = (endpoint.base_url, endpoint.api_key_env, endpoint.client)
+    driver = shared.drivers.get(place)
+    if driver is None or driver.stopped is not None:
+        secret = os.environ.get(endpoint.api_key_env, "").strip() if endpoint.api_key_env else ""
+        http = OpenAIBackend(endpoint.base_url, secret, endpoint.api_key_env, endpoint.client.concurrency)
+        if driver is not None:
+            loop.on_close(driver.close)
+        driver = shared.drivers[place] = _Driver(http, endpoint.client)
+        for old in [key for key in shared.backends if key[:3] == place]:
+            del shared.backends[old]
+    backend = shared.backends.get((*place, endpoint.log_path))
+    if backend is None:
+        backend = shared.backends[(*place, endpoint.log_path)] = Cached(driver, log, driver.stop)
+    if endpoint.model and endpoint.model not in driver.http.dialects:
+        known = log.note(f"dialect {problems.redacted(endpoint.base_url)} {endpoint.model}")
+        if known is not None:
+            driver.http.dialects[endpoint.model] = Dialect.model_validate_json(known)
+    return driver, backend
+
+
+def _current() -> _Shared:
+    global _shared
+    if _shared.process != os.getpid():  # connections and logs are not to be shared with a parent
+        _shared = _Shared()
+    return _shared
+
+
+async def _close_all() -> None:
+    global _shared
+    with _guard:
+        old, _shared = _current(), _Shared()
+    for driver in old.drivers.values():
+        await driver.close()
+    for log in old.logs.values():
+        log.close()
