@@ -5,9 +5,15 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+import difflib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, Field, ValidationError
 
 from curation.config import CurationConfig, JudgeConfig
+from datagen.core.errors import UsageError
 from datagen.core.section import Section
 from datagen.engine.config import EngineConfig
 from datagen.generate.config import GeneratorConfig
@@ -39,3 +45,145 @@ class Config(Section):
     engine: EngineConfig = EngineConfig()
     limits: LimitsConfig = LimitsConfig()
     output: OutputConfig = OutputConfig()
+
+
+DEFAULT_FILE = "datagen.yaml"
+MAX_FILE_BYTES = 1_000_000
+_PATHS = (("sources", "paths"), ("generator", "examples"), ("generator", "prompts"))
+
+
+def load(file: Path | None = None, overrides: Iterable[str] = ()) -> Config:
+    """Read the configuration.
+
+    Args:
+        file: a YAML file; None takes the defaults. Paths in it are relative to its own folder.
+        overrides: ``"section.key=value"`` each, the value in YAML, stronger than the file.
+
+    Raises:
+        UsageError: the file cannot be read, is not YAML, has an unknown key (the nearest right one
+            is named) or a value out of range.
+    """
+    tree: dict[str, Any] = {}
+    name = "the configuration"
+    if file is not None:
+        name = file.name
+        tree = _read(file)
+        _anchor(tree, file.parent)
+    for override in overrides:
+        _override(tree, override)
+    return validate(tree, name)
+
+
+def validate(tree: Mapping[str, Any], name: str) -> Config:
+    """Check a tree of plain values; ``name`` is what errors call it. Raises UsageError."""
+    try:
+        return Config.model_validate(tree)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = tuple(str(part) for part in first["loc"])
+        dotted = ".".join(place)
+        if first["type"] == "extra_forbidden":
+            right = nearest(place)
+            fix = f"Did you mean {right!r}?" if right else "See docs/configuration.md for all keys."
+            raise UsageError(f"Unknown key {dotted!r} in {name}.", "No part of datagen reads it.", fix) from None
+        raise UsageError(
+            f"The value of {dotted or 'the document'!r} in {name} is not usable.",
+            f"{first['msg']} (it is {_short(first.get('input'))}).",
+            "Correct it; `datagen init` writes a file with every key explained.",
+        ) from None
+
+
+def keys(model: type[BaseModel] = Config, before: str = "") -> dict[str, Any]:
+    """Every dotted key of the tree with its pydantic field."""
+    found: dict[str, Any] = {}
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            found.update(keys(kind, f"{before}{name}."))
+        else:
+            found[before + name] = field
+    return found
+
+
+def nearest(place: tuple[str, ...]) -> str | None:
+    """The right key most like a wrong one: of the same section first, else with the same last part."""
+    dotted = ".".join(place)
+    known = list(keys())
+    sections = sorted({k.rsplit(".", 1)[0] for k in known if "." in k} | {k.split(".")[0] for k in known})
+    close = difflib.get_close_matches(dotted, known + sections, n=1, cutoff=0.75)
+    if close:
+        return close[0]
+    by_last = {k.rsplit(".", 1)[-1]: k for k in reversed(known)}
+    last = difflib.get_close_matches(place[-1], list(by_last), n=1, cutoff=0.7)
+    return by_last[last[0]] if last else None
+
+
+def _read(file: Path) -> dict[str, Any]:
+    import yaml
+
+    try:
+        with file.open("rb") as handle:
+            data = handle.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise UsageError(
+            f"Could not read the configuration {file}.",
+            f"The system says: {error.strerror or error}.",
+            "Name an existing file with --config, or write one with `datagen init`.",
+        ) from error
+    if len(data) > MAX_FILE_BYTES:
+        raise UsageError(f"{file.name} is no configuration.", "It is over 1 MB.", "Name the right file with --config.")
+    try:
+        tree = yaml.safe_load(data.decode("utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "it is not UTF-8 text or too deeply nested"
+        raise UsageError(
+            f"{file.name} is not valid YAML{where}.",
+            f"The parser says: {problem}.",
+            "Correct that line; `datagen init` shows a file that is right.",
+        ) from error
+    if tree is None:
+        return {}
+    if not isinstance(tree, dict) or not all(isinstance(k, str) for k in tree):
+        raise UsageError(
+            f"{file.name} is no configuration.", "It must be a mapping of sections.", "See `datagen init`."
+        )
+    return tree
+
+
+def _anchor(tree: dict[str, Any], folder: Path) -> None:
+    for section, key in _PATHS:
+        part = tree.get(section)
+        value = part.get(key) if isinstance(part, dict) else None
+        if isinstance(value, str) and value:
+            part[key] = str(folder / value)
+        elif isinstance(value, list):
+            part[key] = [str(folder / v) if isinstance(v, str) else v for v in value]
+
+
+def _override(tree: dict[str, Any], text: str) -> None:
+    import yaml
+
+    key, equals, value = text.partition("=")
+    parts = key.strip().split(".")
+    if not equals or not all(parts):
+        raise UsageError(
+            f"--set {text!r} is not understood.", "It must be section.key=value.", "Example: --set chunk.tokens=300"
+        )
+    try:
+        parsed = yaml.safe_load(value) if value.strip() else ""
+    except (yaml.YAMLError, RecursionError):
+        parsed = value
+    node = tree
+    for part in parts[:-1]:
+        child = node.setdefault(part, {})
+        if not isinstance(child, dict):
+            child = node[part] = {}
+        node = child
+    node[parts[-1]] = parsed
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,136 @@
+"""The judge: a model that is shown the source passage scores each sample 1–5 on four criteria.
+
+It never edits what it judges, and a judgement that cannot be read is ``unscored``, never a number.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from curation.config import JudgeConfig
+from datagen.core.progress import advance
+from datagen.core.record import AnyRecord, Failure, Sample, Verdict
+from datagen.core.stage import Map, Shard
+from datagen.llm import loop, prompts
+from datagen.llm.ask import Unusable, ask
+from datagen.llm.backend import Backend, CallFailed, Request
+from datagen.llm.connect import Endpoint, open_backend
+from datagen.llm.fence import fence
+from datagen.llm.schema import schema_of
+
+PROMPT = "judge/qa.md.j2"
+REPAIR = "repair.md.j2"
+CRITERIA = ("relevance", "clarity", "completeness", "accuracy")
+Level = Literal[1, 2, 3, 4, 5]
+
+
+class Judgement(BaseModel):
+    """What a judge replies. The justification comes first, so that the scores follow from it."""
+
+    model_config = ConfigDict(strict=True, json_schema_extra={"additionalProperties": False})
+    justification: str
+    relevance: Level
+    clarity: Level
+    completeness: Level
+    accuracy: Level
+
+
+class Judge(Map):
+    """Scores every sample that has no verdict yet.
+
+    Args:
+        config: the judge's.
+        endpoint: its model, resolved.
+        folder: the user's prompt folder, or "".
+    """
+
+    name = "judge"
+    version = 1
+    produces = "sample"
+    waits = True
+
+    def __init__(self, config: JudgeConfig, endpoint: Endpoint, folder: str = "") -> None:
+        self.config = config
+        self.endpoint = endpoint
+        self.prompt = prompts.load(PROMPT, folder)
+        self.repair = prompts.load(REPAIR, folder)
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Sampling, prompt and model; not the threshold, which needs no new judgement."""
+        return {
+            "temperature": self.config.temperature,
+            "max_tokens": self.config.max_tokens,
+            "prompts": {p.name: p.sha256 for p in (self.prompt, self.repair)},
+            "model": self.endpoint.model,
+        }
+
+    @cached_property
+    def _schema(self) -> dict[str, Any]:
+        return schema_of(Judgement)
+
+    def run(self, shard: Shard) -> list[AnyRecord]:
+        """The shard with scores, each unreadable judgement followed by its raw reply as a failure of 0 samples."""
+        open_samples = sum(isinstance(r, Sample) and r.verdict is None for r in shard)
+        advance(self.name, expected=open_samples)
+        backend = open_backend(self.endpoint)
+
+        async def one(record: AnyRecord) -> list[AnyRecord]:
+            if not isinstance(record, Sample) or record.verdict is not None:
+                return [record]
+            records = await self.judge(backend, record)
+            advance(self.name, done=1)
+            return records
+
+        results = loop.run(loop.gather_lazily(one, shard, self.endpoint.client.concurrency))
+        return [record for records in results for record in records]
+
+    def request(self, sample: Sample) -> Request:
+        """The question put to the judge about one sample."""
+        question = "\n\n".join(m.content for m in sample.messages[:-1])
+        answer = sample.messages[-1].content
+        messages = self.prompt.render(
+            heading=" > ".join(sample.lineage.heading),
+            passage=sample.source,
+            passage_fence=fence("passage", sample.source),
+            question=question,
+            question_fence=fence("question", question),
+            answer=answer,
+            answer_fence=fence("answer", answer),
+        )
+        return Request(
+            model=self.endpoint.model,
+            messages=messages,
+            params={"temperature": self.config.temperature, "max_tokens": self.config.max_tokens},
+            json_schema=self._schema,
+            schema_name="judgement",
+            purpose=self.name,
+            priority=0,
+        )
+
+    async def judge(self, backend: Backend, sample: Sample) -> list[AnyRecord]:
+        """Score one sample, or leave it unscored with a verdict that says why."""
+        try:
+            answer = await ask(backend, self.request(sample), Judgement, self.repair)
+        except (Unusable, CallFailed) as error:
+            verdict = Verdict(stage=self.name, reason="unscored", evidence=f"{error.reason}: {error.raw[:300]}")
+            failure = Failure(
+                call=error.key,
+                recipe=self.name,
+                chunk=sample.lineage.chunk,
+                samples=0,
+                reason=error.reason,
+                attempts=error.attempts,
+                raw=error.raw,
+            )
+            return [sample.model_copy(update={"verdict": verdict}), failure]
+        scores = {criterion: float(getattr(answer.value, criterion)) for criterion in CRITERIA}
+        update = {
+            "scores": scores,
+            "score": sum(scores.values()) / len(scores),
+            "scored_by": f"judge:{self.endpoint.model}",
+            "justification": answer.value.justification,
+        }
+        return [sample.model_copy(update=update)]

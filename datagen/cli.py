@@ -1,0 +1,244 @@
+"""The command line: parse, call, print. Results go to standard output, all else to standard error.
+
+Nothing heavy is imported here: ``datagen --help`` must answer at once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any, NoReturn, Optional
+
+import click
+import typer
+
+from datagen import __version__
+from datagen.core.errors import DatagenError
+
+INTERRUPTED, TERMINATED = 130, 143
+
+app = typer.Typer(
+    name="datagen",
+    help="Turn a folder of documents into curated training data, with a ledger that adds up.",
+    epilog="Start with: datagen run --source docs/",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, as in runs/docs.", show_default=False)]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object for programs.")]
+
+
+class Terminated(BaseException):
+    """SIGTERM arrived; handled like Ctrl-C, with its own exit code."""
+
+
+def main() -> NoReturn:
+    """Entry point of ``datagen``. Exit codes: see docs/run-folder.md."""
+    signal.signal(signal.SIGTERM, _terminate)
+    code: Any = 0
+    hard = False
+    try:
+        code = app(standalone_mode=False)
+    except DatagenError as error:
+        code = error.exit_code
+        hard = True
+        _say(f"Error: {error.what}\n  why: {error.why}\n  fix: {error.fix}")
+    except click.ClickException as error:
+        code = error.exit_code
+        error.show()
+    except (KeyboardInterrupt, click.Abort):
+        code, hard = INTERRUPTED, True
+        _say("Interrupted.\n  why: Ctrl-C was pressed.\n  fix: Run the same command again: it continues where it stopped.")
+    except Terminated:
+        code, hard = TERMINATED, True
+        _say("Stopped.\n  why: The process was asked to end (SIGTERM).\n  fix: Run the same command again: it continues.")
+    except BrokenPipeError:
+        code, hard = 1, True  # whoever read our output has gone
+    _leave(code if isinstance(code, int) else 0, hard)
+
+
+def _leave(code: int, hard: bool) -> NoReturn:
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            hard = True
+    if hard:
+        os._exit(code)  # threads may still wait for a model; all that counts is on disk already
+    sys.exit(code)
+
+
+def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise Terminated
+
+
+def _say(text: str) -> None:
+    typer.echo(text, err=True)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"datagen {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    pass
+
+
+@app.command(
+    epilog="Examples:  datagen init   |   datagen init my-project",
+)
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where to write them.", show_default=False)] = Path(),
+    force: Annotated[bool, typer.Option("--force", help="Overwrite files that exist.")] = False,
+) -> None:
+    """Write a commented datagen.yaml and an example k-shot file."""
+    from datagen import scaffold
+
+    for path in scaffold.init(folder, force):
+        typer.echo(f"wrote {path}")
+    typer.echo(f"Next: put documents into {folder / 'docs'} and type `datagen run`.")
+
+
+@app.command(
+    epilog="Examples:  datagen run --source docs/   |   "
+    "datagen run --source docs/ --base-url http://localhost:8000/v1 --out runs/first   |   "
+    "datagen run --set chunk.tokens=300 --set judge.threshold=4.5",
+)
+def run(
+    source: Annotated[
+        Optional[list[str]],  # noqa: UP045 - typer reads this form on every Python we support
+        typer.Option("--source", "-s", metavar="PATH", help="Folder or file to read; repeat for several."),
+    ] = None,
+    config: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--config", "-c", metavar="FILE", help="Configuration; without --source: ./datagen.yaml."),
+    ] = None,
+    out: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--out", "-o", metavar="RUN", help="Run folder; the same one continues. Default: runs/SOURCE."),
+    ] = None,
+    target: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option("--target", min=1, help="Samples to keep, the best; fewer found is exit code 1."),
+    ] = None,
+    settings: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option("--set", metavar="A.B=C", help="Override one configuration key; repeat for several."),
+    ] = None,
+    base_url: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--base-url", metavar="URL", help="OpenAI-compatible endpoint; the key is in OPENAI_API_KEY."),
+    ] = None,
+    model: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--model", metavar="NAME", help="Generator; default: the endpoint's only model."),
+    ] = None,
+    judge_model: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--judge-model", metavar="NAME", help="Judge; default: the generator."),
+    ] = None,
+    concurrency: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option("--concurrency", min=1, help="Requests in flight at most."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Read documents, make samples, curate and score them, export them with a report.
+
+    Without a model (no --base-url, no OPENAI_BASE_URL or OPENAI_API_KEY) it uses extractive rules and says so.
+    """
+    from datagen import pipeline
+    from datagen.cli_progress import Progress
+
+    overrides = list(settings or [])
+    named = {
+        "limits.target": target,
+        "generator.base_url": base_url,
+        "generator.model": model,
+        "judge.model": judge_model,
+        "client.concurrency": concurrency,
+    }
+    overrides += [f"{key}={json.dumps(value)}" for key, value in named.items() if value is not None]
+    if source:
+        overrides.append(f"sources.paths={json.dumps(source)}")
+    settled = pipeline.configure(config, overrides)
+    with Progress() as progress:
+        outcome = pipeline.run(settled, out, progress)
+    if as_json:
+        typer.echo(json.dumps(outcome.summary(), ensure_ascii=False))
+    else:
+        typer.echo(outcome.text())
+    raise typer.Exit(outcome.exit_code)
+
+
+@app.command(epilog="Examples:  datagen status runs/docs   |   datagen status runs/docs --json")
+def status(folder: RunFolder, as_json: AsJson = False) -> None:
+    """Show how far a run is; works while it goes on."""
+    from datagen import results
+
+    state = results.status(folder)
+    typer.echo(json.dumps(state, ensure_ascii=False) if as_json else results.status_text(state))
+
+
+@app.command(epilog="Examples:  datagen report runs/docs")
+def report(folder: RunFolder, as_json: AsJson = False) -> None:
+    """Write report.html and report.json of a finished run again, from what is in its folder."""
+    from datagen import results
+
+    path = results.report(folder)
+    typer.echo(path.with_suffix(".json").read_text(encoding="utf-8") if as_json else str(path))
+
+
+@app.command(
+    epilog="Examples:  datagen export runs/docs --format alpaca   |   datagen export runs/docs --format parquet --out data/",
+)
+def export(
+    folder: RunFolder,
+    name: Annotated[str, typer.Option("--format", "-f", help="messages, alpaca, sharegpt or parquet.")],
+    out: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--out", "-o", metavar="DIR", help="Default: RUN/export-FORMAT.", show_default=False),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Export the kept samples of a finished run in another format, splits kept."""
+    from datagen import results
+
+    target, counts = results.export(folder, name, out)
+    if as_json:
+        typer.echo(json.dumps({"folder": str(target), "rows": counts}))
+        return
+    typer.echo(f"{target}")
+    for file, rows in counts.items():
+        typer.echo(f"  {file}  {rows} rows")
+
+
+@app.command(epilog="Examples:  datagen doctor   |   datagen doctor --base-url http://localhost:8000/v1")
+def doctor(
+    base_url: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--base-url", metavar="URL", help="Endpoint to look at; default: as `run` would choose."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what is installed, which model answers, and what `run` would use."""
+    from datagen import diagnose
+
+    state = diagnose.doctor(base_url)
+    typer.echo(json.dumps(state, ensure_ascii=False) if as_json else diagnose.text(state))
+
+
+if __name__ == "__main__":
+    main()

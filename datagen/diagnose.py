@@ -1,0 +1,90 @@
+"""``datagen doctor``: what is installed, which model answers, what would be used."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+from importlib import metadata, util
+from typing import Any
+
+from datagen import __version__, pipeline
+from datagen import config as settings
+from datagen.core.errors import DatagenError
+
+# What each extra adds: the extra, the modules that show it is there, what it is for.
+EXTRAS = (
+    ("semantic", ("sentence_transformers", "datasketch"), "semantic duplicates"),
+    ("pii", ("presidio_analyzer", "faker"), "personal data"),
+    ("vllm", ("vllm",), "a local model server"),
+    ("train", ("torch", "trl", "peft", "bitsandbytes"), "fine-tuning"),
+    ("ray", ("ray",), "more than one machine"),
+)
+
+
+def doctor(base_url: str | None = None) -> dict[str, Any]:
+    """Look at this machine and at the endpoint ``run`` would use. Asks ``/models`` and nothing else."""
+    overrides = [f"generator.base_url={base_url}"] if base_url else []
+    config = settings.load(None, overrides)
+    url = pipeline.endpoint_url(config)
+    endpoint: dict[str, Any] = {"url": _without_credentials(url), "models": [], "problem": ""}
+    if url:
+        try:
+            endpoint["models"] = _models(config, url)
+        except DatagenError as error:
+            endpoint["problem"] = f"{error.what} {error.why} {error.fix}"
+    return {
+        "datagen": __version__,
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "free_disk_gb": round(shutil.disk_usage(".").free / 1e9, 1),
+        "gpu": shutil.which("nvidia-smi") is not None,
+        "extras": {name: all(util.find_spec(m) is not None for m in modules) for name, modules, _ in EXTRAS},
+        "endpoint": endpoint,
+        "would_use": "openai" if pipeline.uses_model(config) else "extractive",
+        "libraries": {d: metadata.version(d) for d in ("polars", "pydantic", "aiohttp", "pypdfium2")},
+    }
+
+
+def _models(config: settings.Config, url: str) -> list[str]:
+    from datagen.llm import loop
+    from datagen.llm.connect import Endpoint, list_models
+
+    endpoint = Endpoint(
+        base_url=url, api_key_env=config.generator.api_key_env, model="", client=config.client, log_path=""
+    )
+    try:
+        return list(list_models(endpoint))
+    finally:
+        loop.close()
+
+
+def _without_credentials(url: str) -> str:
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rsplit("@", 1)[-1]).geturl()
+
+
+def text(state: dict[str, Any]) -> str:
+    """For people."""
+    lines = [f"datagen {state['datagen']}, Python {state['python']}, {state['platform']}"]
+    lines.append(f"free disk  {state['free_disk_gb']} GB")
+    lines.append(f"GPU        {'found' if state['gpu'] else 'none found'}")
+    for name, _modules, purpose in EXTRAS:
+        hint = "installed" if state["extras"][name] else f'not installed: pip install "datagen[{name}]"'
+        lines.append(f"{name:<10} {purpose}: {hint}")
+    endpoint = state["endpoint"]
+    if not endpoint["url"]:
+        lines.append("endpoint   none named (--base-url, OPENAI_BASE_URL or OPENAI_API_KEY)")
+    elif endpoint["problem"]:
+        lines.append(f"endpoint   {endpoint['url']}: {endpoint['problem']}")
+    else:
+        lines.append(f"endpoint   {endpoint['url']} offers {', '.join(endpoint['models'][:10]) or 'no model'}")
+    if state["would_use"] == "extractive":
+        lines.append("run uses   extractive rules and heuristic scores: no language model")
+    else:
+        lines.append(f"run uses   {endpoint['url']}")
+    return "\n".join(lines)
+
+
+

@@ -1,0 +1,281 @@
+"""The composition root: the only place that names which stages run, in which order."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from datagen import config as settings
+from datagen import results
+from datagen.config import Config
+from datagen.core.errors import UsageError
+from datagen.core.hashing import digest
+from datagen.core.record import SourceFile
+from datagen.core.stage import Fold, Map
+from datagen.engine.events import Events
+from datagen.engine.run import Runner, Source
+from datagen.engine.segment import Node, plan
+from datagen.engine.store import Store
+from datagen.generate.samples import NO_MODEL
+from datagen.results import Outcome
+from datagen.sources.discover import Discovery
+
+OPENAI_URL = "https://api.openai.com/v1"
+SKETCH_NGRAM, SKETCH_PERMUTATIONS = 3, 128
+PROCESSES_FROM_BYTES = 20_000_000  # below, starting processes costs more than they save
+
+
+class Listener(Protocol):
+    """Who shows progress: takes events, and lines that stay."""
+
+    def __call__(self, event: Mapping[str, Any]) -> None: ...
+
+    def note(self, text: str) -> None:
+        """Show a line that stays."""
+        ...
+
+
+@dataclass(frozen=True)
+class Models:
+    """Who generates and who judges.
+
+    Attributes:
+        generator, judge: resolved endpoints, or None where no model is used.
+        log: the call log, or None.
+    """
+
+    generator: Any = None
+    judge: Any = None
+    log: Any = None
+
+
+def configure(file: Path | None, overrides: list[str]) -> Config:
+    """The configuration of a run: a named file, else ``datagen.yaml`` here, else the defaults.
+
+    Raises:
+        UsageError: a bad configuration, or nothing to read is named anywhere.
+    """
+    if file is None and Path(settings.DEFAULT_FILE).is_file():
+        file = Path(settings.DEFAULT_FILE)
+    config = settings.load(file, overrides)
+    if not config.sources.paths:
+        raise UsageError(
+            "There is nothing to read.",
+            "No --source was given and no datagen.yaml in this folder names one.",
+            "Type `datagen run --source FOLDER`, or `datagen init` for a datagen.yaml.",
+        )
+    return config
+
+
+def endpoint_url(config: Config) -> str:
+    """The endpoint ``auto`` and ``openai`` would use, or "" for none."""
+    url = config.generator.base_url or os.environ.get("OPENAI_BASE_URL", "")
+    if not url and os.environ.get(config.generator.api_key_env):
+        url = OPENAI_URL
+    return url
+
+
+def uses_model(config: Config) -> bool:
+    """Would a run ask a model?
+
+    Raises:
+        UsageError: ``generator.backend: openai`` without an endpoint.
+    """
+    backend = config.generator.backend
+    url = endpoint_url(config)
+    if backend == "openai" and not url:
+        raise UsageError(
+            "generator.backend is openai, but no endpoint is known.",
+            "Neither generator.base_url nor OPENAI_BASE_URL nor a key is set.",
+            "Give --base-url URL, or leave generator.backend at auto.",
+        )
+    return backend == "openai" or (backend == "auto" and bool(url))
+
+
+def connect(config: Config, log_path: Path) -> Models:
+    """Find the models of a run: which one, and what its endpoint can do.
+
+    Raises:
+        UsageError: unreachable endpoint, wrong key, unknown model, several models and none named.
+    """
+    from datagen.llm.connect import Endpoint, open_log, resolve
+
+    log = open_log(str(log_path))
+    generator = Endpoint(
+        base_url=endpoint_url(config),
+        api_key_env=config.generator.api_key_env,
+        model=config.generator.model,
+        client=config.client,
+        log_path=str(log_path),
+    )
+    generator = generator.model_copy(update={"model": resolve(generator, log).model})
+    judge = None
+    if config.judge.enabled:
+        update: dict[str, Any] = {"model": config.judge.model or generator.model}
+        if config.judge.base_url:
+            update = {"base_url": config.judge.base_url, "model": config.judge.model}
+        if config.judge.api_key_env:
+            update["api_key_env"] = config.judge.api_key_env
+        judge = generator.model_copy(update=update)
+        judge = judge.model_copy(update={"model": resolve(judge, log).model})
+    return Models(generator, judge, log)
+
+
+def stages(config: Config, models: Models) -> list[Map | Fold]:
+    """The line of stages of a run."""
+    from curation.dedupe import DropDuplicates
+    from curation.heuristic import HeuristicScore
+    from curation.normalize import Normalize
+    from curation.rules import Rules
+    from curation.select import Select, SelectBest
+    from curation.sketch import Sketch
+    from datagen.sources.chunk import Chunker
+    from datagen.sources.load import Load
+
+    dedupe = config.curation.dedupe
+    line: list[Map | Fold] = [
+        Load(config.sources),
+        Chunker(config.chunk),
+        Sketch(SKETCH_NGRAM, SKETCH_PERMUTATIONS, "chunk"),
+        DropDuplicates("screen", config.chunk.duplicate_threshold, SKETCH_PERMUTATIONS, guard=False),
+    ]
+    if models.generator is not None:
+        from datagen.generate.qa import QA
+
+        line.append(QA(config.generator, models.generator, config.seed))
+    else:
+        from datagen.generate.extractive import Extractive
+
+        line.append(Extractive())
+    line += [
+        Normalize(),
+        Rules(config.curation.rules),
+        Sketch(dedupe.ngram, dedupe.num_perm, "sample"),
+        DropDuplicates("dedupe", dedupe.threshold, dedupe.num_perm, guard=dedupe.guard),
+    ]
+    threshold: float | None = config.judge.threshold
+    if models.judge is not None:
+        from curation.judge import Judge
+
+        line.append(Judge(config.judge, models.judge, config.generator.prompts))
+    elif config.judge.enabled:
+        line.append(HeuristicScore())
+    else:
+        threshold = None
+    target = config.limits.target
+    line.append(SelectBest(threshold, target) if target else Select(threshold))
+    return line
+
+
+def default_out(config: Config) -> Path:
+    """``runs/NAME`` after the first source."""
+    first = Path(config.sources.paths[0]).resolve()
+    return Path("runs") / (first.stem if first.is_file() else first.name or "root")
+
+
+def run(config: Config, out: Path | None, listener: Listener) -> Outcome:
+    """Do, or continue, a whole run.
+
+    Returns:
+        What came of it; its ``exit_code`` is 0 or 1.
+
+    Raises:
+        DatagenError: wrong set-up (exit code 2) or stopped early and resumable (3).
+    """
+    from datagen.sources.discover import cut, discover
+
+    folder = out or default_out(config)
+    with_model = uses_model(config)
+    discovery = discover(config.sources, config.split, config.seed)
+    store = Store(folder)
+    with store.locked():
+        events = Events(folder / "events.jsonl")
+        events.listen(listener)
+        with closing(events):
+            _announce(config, discovery, with_model, listener)
+            try:
+                models = connect(config, folder / "calls.sqlite") if with_model else Models()
+                if models.generator is not None:
+                    listener.note(_models_text(models))
+                nodes = plan(stages(config, models))
+                sources = [_source(files) for files in cut(discovery.files, config.engine.shard_bytes, config.engine.shard_files)]
+                events.emit("run", files=len(discovery.files), shards=len(sources), skipped=len(discovery.skipped))
+                begun = time.monotonic()
+                engine = config.engine.model_copy(update={"executor": _executor(config, discovery)})
+                runner = Runner(store, nodes, sources, engine, events, _meters(config, models))
+                shards = runner.run()
+                facts = _facts(config, models, nodes, shards)
+                elapsed = time.monotonic() - begun
+                return results.finish(folder, config, discovery, facts, events, elapsed if events.worked else 0.0)
+            finally:
+                if with_model:
+                    from datagen.llm import connect as connections
+                    from datagen.llm import loop
+
+                    connections.close()
+                    loop.close()
+
+
+def _source(files: tuple[SourceFile, ...]) -> Source:
+    content = [[f.path, f.sha256, f.kind, f.split] for f in files]
+    return Source(digest(content), files)
+
+
+def _executor(config: Config, discovery: Discovery) -> str:
+    if config.engine.executor != "auto":
+        return config.engine.executor
+    return "processes" if sum(f.size for f in discovery.files) >= PROCESSES_FROM_BYTES else "inline"
+
+
+def _announce(config: Config, discovery: Discovery, with_model: bool, listener: Listener) -> None:
+    size = sum(f.size for f in discovery.files)
+    listener.note(f"Reading {len(discovery.files):,} files ({size / 1e6:,.1f} MB), {len(discovery.skipped):,} skipped.")
+    if not with_model:
+        listener.note(
+            "No language model: pairs come from extractive rules and are scored by heuristics, not by a judge.\n"
+            "  For real generation name an endpoint: --base-url URL (vLLM, Ollama, OpenAI …)."
+        )
+
+
+def _models_text(models: Models) -> str:
+    judge = f"judge {models.judge.model}" if models.judge is not None else "no judge"
+    return f"Generator {models.generator.model}, {judge}."
+
+
+def _meters(config: Config, models: Models) -> Callable[[], dict[str, Any]]:
+    log = models.log
+    if log is None:
+        return dict
+
+    def read() -> dict[str, Any]:
+        usage = results.usage(log, config)
+        cost = usage["cost_usd"]
+        return {
+            "replies": f"{usage['calls']:,}",
+            "tokens": f"{usage['prompt_tokens'] + usage['completion_tokens']:,}",
+            "cost": "unknown" if cost is None else f"${cost:,.2f}",
+        }
+
+    return read
+
+
+def _facts(config: Config, models: Models, nodes: list[Node], shards: list[list[str]]) -> results.Facts:
+    prompts: dict[str, str] = {}
+    for node in nodes:
+        for stage in node.maps:
+            found = stage.fingerprint().get("prompts")
+            if isinstance(found, dict):
+                prompts.update(found)
+    return results.Facts(
+        nodes=[results.NodeFacts(node.stages, node.folder, node.produces, names) for node, names in zip(nodes, shards, strict=True)],
+        model=models.generator.model if models.generator is not None else NO_MODEL,
+        judge=models.judge.model if models.judge is not None else "",
+        prompts=prompts,
+        samples_per_chunk=config.generator.samples_per_chunk if models.generator is not None else 0,
+        usage=results.usage(models.log, config) if models.log is not None else None,
+    )

@@ -1,0 +1,152 @@
+"""``datagen init`` and the configuration reference: both written from the pydantic tree."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from datagen.config import DEFAULT_FILE, Config
+from datagen.core.errors import UsageError, from_os_error
+from datagen.core.files import atomic
+from datagen.llm import prompts
+
+EXAMPLES_FILE = "examples.jsonl"
+SHIPPED_EXAMPLES = "generate/qa.examples.jsonl"
+
+
+def init(folder: Path, force: bool) -> list[Path]:
+    """Write a commented configuration, the k-shot examples it names, and an empty docs folder.
+
+    Raises:
+        UsageError: a file exists and ``force`` is not given, or the folder cannot be written.
+    """
+    files = {
+        folder / DEFAULT_FILE: commented().encode(),
+        folder / EXAMPLES_FILE: prompts.locate(SHIPPED_EXAMPLES).read_bytes(),
+    }
+    existing = [path for path in files if path.exists()]
+    if existing and not force:
+        raise UsageError(
+            f"{existing[0]} exists already.", "Nothing was written over it.", "Name another folder, or add --force."
+        )
+    try:
+        (folder / "docs").mkdir(parents=True, exist_ok=True)
+        for path, data in files.items():
+            with atomic(path) as file:
+                file.write(data)
+    except OSError as error:
+        raise from_os_error(error, "write the project's files") from error
+    return list(files)
+
+
+def commented() -> str:
+    """A datagen.yaml in which every key stands with its default, commented out, under what it means."""
+    lines = [
+        "# What `datagen run` does here. Every key shows its default; remove the # to change it.",
+        "# Paths are relative to this file.",
+        "",
+        "sources:",
+        "  paths: [docs]",
+        "",
+        "generator:",
+        f"  examples: {EXAMPLES_FILE}   # k-shot examples: replace them with ten of your own",
+        "",
+        "# ---- everything else, with its defaults ----",
+    ]
+    written = {"sources.paths", "generator.examples"}
+    for name, field in Config.model_fields.items():
+        kind = field.annotation
+        lines.append("")
+        if not (isinstance(kind, type) and issubclass(kind, BaseModel)):
+            lines += [f"# {field.description}", f"# {name}: {_yaml(field.default)}"]
+            continue
+        lines += [f"# {(kind.__doc__ or '').splitlines()[0]}", f"# {name}:"]
+        lines += _section(kind, name, 1, written)
+    return "\n".join(lines) + "\n"
+
+
+def _section(model: type[BaseModel], before: str, depth: int, skip: set[str]) -> list[str]:
+    pad = "#" + "  " * depth + " "
+    lines = []
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            lines += [f"{pad}{name}:", *_section(kind, f"{before}.{name}", depth + 1, skip)]
+        elif f"{before}.{name}" not in skip:
+            lines.append(f"{pad}{name}: {_yaml(field.default)}   # {field.description}")
+    return lines
+
+
+def _yaml(value: Any) -> str:
+    plain = list(value) if isinstance(value, tuple) else value
+    return yaml.safe_dump(plain, default_flow_style=True, width=10_000).strip().removesuffix("...").strip()
+
+
+def reference() -> str:
+    """docs/configuration.md."""
+    lines = [
+        "# Configuration",
+        "",
+        "Written by `make docs` from the code; a test checks that it is current.",
+        "",
+        "`datagen run` takes `datagen.yaml` in the current folder, or the file given with `--config`, or no file at",
+        "all. `--set section.key=value` overrides one key and may be repeated. Paths inside the file are relative to",
+        "the file. An unknown key is an error that names the nearest right one.",
+        "",
+        "**What is done again when a key changes?** Each segment of a run has a folder named by a hash of all that",
+        "shapes its output. Keys of `client` and `engine` shape nothing: change them at any time. `judge.threshold`",
+        "redoes only the selection, which asks no model. A prompt, a model or a temperature redoes the stage that",
+        "uses it and those after it; everything before is taken as it is.",
+    ]
+    tops = [(n, f) for n, f in Config.model_fields.items() if not _is_section(f)]
+    lines += ["", "## Top level", "", *_table(tops)]
+    for name, field in Config.model_fields.items():
+        if _is_section(field):
+            lines += _reference_section(name, field.annotation)
+    return "\n".join(lines) + "\n"
+
+
+def _is_section(field: FieldInfo) -> bool:
+    return isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+
+
+def _reference_section(name: str, model: Any) -> list[str]:
+    fields = list(model.model_fields.items())
+    plain = [(n, f) for n, f in fields if not _is_section(f)]
+    lines = ["", f"## {name}", "", (model.__doc__ or "").split("\n\n")[0].replace("\n", " ")]
+    if plain:
+        lines += ["", *_table(plain)]
+    for inner, field in fields:
+        if _is_section(field):
+            lines += _reference_section(f"{name}.{inner}", field.annotation)
+    return lines
+
+
+def _table(fields: list[tuple[str, FieldInfo]]) -> list[str]:
+    rows = ["| key | default | values | meaning |", "| --- | --- | --- | --- |"]
+    for name, field in fields:
+        default = json.dumps(field.default, ensure_ascii=False)
+        rows.append(f"| `{name}` | `{default}` | {_values(field)} | {field.description} |")
+    return rows
+
+
+def _values(field: FieldInfo) -> str:
+    bounds = []
+    for rule in field.metadata:
+        for sign, attribute in ((">", "gt"), ("≥", "ge"), ("<", "lt"), ("≤", "le")):
+            limit = getattr(rule, attribute, None)
+            if limit is not None:
+                bounds.append(f"{sign} {limit:g}")
+    if get_origin(field.annotation) is not None and "Literal" in str(field.annotation):
+        return ", ".join(f"`{choice}`" for choice in get_args(field.annotation))
+    kind = {"str": "text", "int": "whole number", "float": "number", "bool": "`true`, `false`"}
+    base = str(getattr(field.annotation, "__name__", ""))
+    if "tuple" in str(field.annotation):
+        return "list of texts"
+    label = kind.get(base, "number or nothing" if "float | None" in str(field.annotation) else base)
+    return " ".join([label, ", ".join(bounds)]).strip()
