@@ -66,9 +66,9 @@ def _block(node: Any, level: int) -> list[str]:
     if isinstance(node, nodes.definition_list):
         return ["\n".join(_definition(item, level) for item in node.children if isinstance(item, nodes.Element))]
     if isinstance(node, nodes.field_list):
-        return ["\n".join(_pair(inline(f[0]), _children(f[1], level)) for f in node.children if len(f.children) == 2)]
+        return ["\n".join(_pair(inline(f.children[0]), _children(f.children[1], level)) for f in node.children)]
     if isinstance(node, nodes.option_list):
-        return ["\n".join(_pair(f"`{item[0].astext()}`", _children(item[1], level), "") for item in node.children)]
+        return ["\n".join(_option(item, level) for item in node.children)]
     if isinstance(node, nodes.table):
         return _table(node, level)
     if isinstance(node, nodes.block_quote):
@@ -136,6 +136,10 @@ def _definition(item: Any, level: int) -> str:
     return _pair(head, body)
 
 
+def _option(item: Any, level: int) -> str:
+    return _pair(f"`{item.children[0].astext()}`", _children(item.children[1], level), "")
+
+
 def _pair(head: str, body: list[str], mark: str = "**") -> str:
     """``- **head**: body``; a body that begins with a block of its own goes below."""
     head = f"{mark}{head}{mark}" if head else ""
@@ -192,9 +196,8 @@ def _table(node: Any, level: int) -> list[str]:
 
 
 def _cell(entry: Any, level: int) -> list[str]:
-    found = [
-        re.sub(r"^(?:```\w*|[-#>]|\d+\.)(?:\s+|$)", "", row) for b in _children(entry, level) for row in b.split("\n")
-    ]
+    rows = "\n".join(_children(entry, level)).split("\n")
+    found = [re.sub(r"^(?:```\w*|[-#>]|\d+\.)(?:\s+|$)", "", row) for row in rows]
     return [row for row in found if row.strip()]
 
 
