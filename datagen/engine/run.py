@@ -259,7 +259,9 @@ class Runner:
                     "Run the same command again, with fewer workers (--set engine.workers=1) if memory is short.",
                 ) from error
             except Exception as error:
-                self._events.emit("error", stage=lane.node.name, shard=shard, traceback=traceback.format_exc(), work=True)
+                self._events.emit(
+                    "error", stage=lane.node.name, shard=shard, traceback=traceback.format_exc(), work=True
+                )
                 raise DatagenError(
                     f"The stage {lane.node.name!r} failed on shard {shard}.",
                     f"{type(error).__name__}: {error}",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -107,6 +108,14 @@ class Store:
 
 
 def _lock(handle: int, root: Path) -> None:
+    for _ in range(5):  # `datagen status` holds it for an instant to see whether it is free
+        with contextlib.suppress(UsageError):
+            return _lock_once(handle, root)
+        time.sleep(0.02)
+    return _lock_once(handle, root)
+
+
+def _lock_once(handle: int, root: Path) -> None:
     try:
         if os.name == "nt":
             import msvcrt

@@ -1,0 +1,157 @@
+"""The schedule: right results on every executor, nothing done twice, order respected."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from datagen.core.errors import DatagenError, UsageError
+from datagen.core.hashing import digest
+from datagen.core.record import AnyRecord
+from datagen.core.stage import Fold, Map
+from datagen.engine.config import EngineConfig
+from datagen.engine.events import Events
+from datagen.engine.run import Runner, Source
+from datagen.engine.segment import plan
+from datagen.engine.store import Store
+from tests.engine.stages import Count, KeepLast, MakeChunks, MakeDocuments, Mark, source
+
+
+def sources(n: int, per_shard: int = 2) -> list[Source]:
+    files = [source(i) for i in range(n)]
+    groups = [tuple(files[i : i + per_shard]) for i in range(0, n, per_shard)]
+    return [Source(digest([f.path for f in g]), g) for g in groups]
+
+
+def go(
+    root: Path, line: list[Map | Fold], shards: list[Source], executor: str = "inline", window: int = 3
+) -> tuple[list[AnyRecord], Runner]:
+    store = Store(root)
+    events = Events(root / "events.jsonl")
+    config = EngineConfig(executor=executor, window=window, workers=2)
+    with store.locked():
+        nodes = plan(line)
+        runner = Runner(store, nodes, shards, config, events)
+        names = runner.run()
+        events.close()
+    return [r for name in names[-1] for r in store.read(nodes[-1].folder, name)], runner
+
+
+def line(log: str = "", **options: str) -> list[Map | Fold]:
+    return [MakeDocuments(log), MakeChunks(log, **options), Count(), Mark(log)]
+
+
+def test_a_segment_ends_at_folds_and_where_the_kind_of_record_changes() -> None:
+    nodes = plan([MakeDocuments(), MakeChunks(), Mark(), Count(), Mark(), KeepLast()])
+    assert [n.stages for n in nodes] == [("load",), ("chunk", "mark"), ("count",), ("mark",), ("last",)]
+    assert [n.produces for n in nodes] == ["document", "chunk", "chunk", "chunk", "chunk"]
+
+
+def test_a_changed_stage_renames_its_folder_and_those_after_it_only() -> None:
+    a = [n.folder for n in plan(line())]
+    b = [n.folder for n in plan(line(tag="x"))]
+    assert a[0] == b[0]
+    assert all(x != y for x, y in zip(a[1:], b[1:], strict=True))
+
+
+@pytest.mark.parametrize("executor", ["inline", "processes"])
+def test_every_executor_gives_the_same_records(tmp_path: Path, executor: str) -> None:
+    records, _ = go(tmp_path / "a", line(), sources(11), executor)
+    reference, _ = go(tmp_path / "b", line(), sources(11), "inline", window=1)
+    assert records == reference
+    assert [r.verdict is not None for r in records] == [i % 3 == 2 for i in range(11)]  # type: ignore[union-attr]
+
+
+@settings(max_examples=25, deadline=None)
+@given(n=st.integers(0, 14), per_shard=st.integers(1, 5), window=st.integers(1, 9), barrier=st.booleans())
+def test_any_cut_and_window_gives_the_same_records(
+    tmp_path_factory: pytest.TempPathFactory, n: int, per_shard: int, window: int, barrier: bool
+) -> None:
+    stages: list[Map | Fold] = [MakeDocuments(waits=True), MakeChunks(), Count(), Mark()]
+    stages += [KeepLast(), Mark()] if barrier else []
+    records, _ = go(tmp_path_factory.mktemp("run"), stages, sources(n, per_shard), window=window)
+    assert [r.path for r in records] == [source(i).path for i in range(n)]  # type: ignore[union-attr]
+    rejected = {i for i, r in enumerate(records) if r.verdict is not None}  # type: ignore[union-attr]
+    assert rejected == (
+        set(range(n - 1)) | ({n - 1} if n and n % 3 == 0 else set()) if barrier else {i for i in range(n) if i % 3 == 2}
+    )
+
+
+def test_a_second_run_does_nothing_and_writes_nothing(tmp_path: Path) -> None:
+    log = str(tmp_path / "log")
+    run = tmp_path / "run"
+    first, _ = go(run, line(log), sources(7))
+    before = {p: p.read_bytes() for p in run.rglob("*") if p.is_file()}
+    done = Path(log).read_text()
+    second, runner = go(run, line(log), sources(7))
+    assert second == first
+    assert Path(log).read_text() == done
+    assert {p: p.read_bytes() for p in run.rglob("*") if p.is_file()} == before
+    assert all(s["reused"] == s["shards"] for s in runner.state())
+
+
+def test_a_new_shard_is_the_only_one_worked_on(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    go(tmp_path / "run", line(str(log)), sources(6))
+    log.unlink()
+    go(tmp_path / "run", line(str(log)), sources(8))
+    assert [entry.split()[:2] for entry in log.read_text().splitlines()] == [
+        [stage, "00006.txt"] for stage in ("load", "chunk", "mark")
+    ]
+
+
+def test_a_failing_stage_is_one_clear_error_and_the_rest_stays_done(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    with pytest.raises(DatagenError) as caught:
+        go(run, line(fail_on="00004.txt"), sources(6))
+    assert "'chunk' failed on shard 2" in caught.value.what
+    assert "planted" in caught.value.why
+    assert "planted" in (run / "events.jsonl").read_text()
+    log = tmp_path / "log"
+    go(run, line(str(log)), sources(6))
+    assert "load 00000.txt" not in log.read_text()
+
+
+def test_later_segments_go_first_and_the_window_bounds_what_is_begun(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    go(tmp_path / "run", line(str(log)), sources(20, 1), window=2)
+    entries = [entry.split()[0] for entry in log.read_text().splitlines()]
+    ahead = most = 0
+    for entry in entries:
+        ahead += {"load": 1, "mark": -1}.get(entry, 0)
+        most = max(most, ahead)
+    assert most <= 2
+
+
+def test_a_second_process_on_the_same_folder_gets_one_sentence(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    with store.locked():
+        assert store.is_locked()
+        with pytest.raises(UsageError, match="in use"), Store(tmp_path).locked():
+            pass
+    assert not store.is_locked()
+    with Store(tmp_path).locked():
+        pass
+
+
+def test_a_damaged_shard_is_set_aside_and_made_again(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    first, _ = go(run, line(), sources(4))
+    shard = next((run / plan(line())[0].folder).glob("*.parquet"))
+    shard.write_bytes(b"PAR1 not really")
+    (run / plan(line())[1].folder / shard.name).unlink()
+    with pytest.raises(UsageError, match="damaged"):
+        go(run, line(), sources(4))
+    again, _ = go(run, line(), sources(4))
+    assert again == first
+
+
+def test_what_a_killed_process_left_unfinished_is_removed(tmp_path: Path) -> None:
+    folder = tmp_path / "00-load"
+    folder.mkdir()
+    (folder / ".x.parquet.1-abc.tmp~").write_bytes(b"half")
+    with Store(tmp_path).locked():
+        assert not list(folder.iterdir())
