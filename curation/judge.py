@@ -6,9 +6,9 @@ It never edits what it judges, and a judgement that cannot be read is ``unscored
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from curation.config import JudgeConfig
 from datagen.core.progress import advance
@@ -24,7 +24,16 @@ from datagen.llm.schema import schema_of
 PROMPT = "judge/qa.md.j2"
 REPAIR = "repair.md.j2"
 CRITERIA = ("relevance", "clarity", "completeness", "accuracy")
-Level = Literal[1, 2, 3, 4, 5]
+
+
+def _whole(value: Any) -> Any:
+    """JSON true equals 1 in Python, but it is no score."""
+    if isinstance(value, bool):
+        raise ValueError("a truth value is no score")
+    return value
+
+
+Level = Annotated[Literal[1, 2, 3, 4, 5], BeforeValidator(_whole)]
 
 
 class Judgement(BaseModel):

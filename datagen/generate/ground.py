@@ -54,15 +54,13 @@ def locate(quote: str, text: str) -> tuple[int, int] | None:
         Case and every other character must agree.
     """
     quote = unicodedata.normalize("NFC", quote.strip())
-    if len("".join(quote.split())) < 2:
+    wanted = _folded(quote)[0].strip()
+    if len(wanted.replace(" ", "")) < 2:
         return None
     start = text.find(quote)
     if start >= 0:
         return start, start + len(quote)
     folded, places = _folded(text)
-    wanted = _folded(quote)[0].strip()
-    if not wanted:
-        return None
     at = folded.find(wanted)
     if at < 0:
         return None
