@@ -55,10 +55,14 @@ def main() -> NoReturn:
         error.show()
     except (KeyboardInterrupt, click.Abort):
         code, hard = INTERRUPTED, True
-        _say("Interrupted.\n  why: Ctrl-C was pressed.\n  fix: Run the same command again: it continues where it stopped.")
+        _say(
+            "Interrupted.\n  why: Ctrl-C was pressed.\n  fix: Run the same command again: it continues where it stopped."
+        )
     except Terminated:
         code, hard = TERMINATED, True
-        _say("Stopped.\n  why: The process was asked to end (SIGTERM).\n  fix: Run the same command again: it continues.")
+        _say(
+            "Stopped.\n  why: The process was asked to end (SIGTERM).\n  fix: Run the same command again: it continues."
+        )
     except BrokenPipeError:
         code, hard = 1, True  # whoever read our output has gone
     _leave(code if isinstance(code, int) else 0, hard)
@@ -91,7 +95,9 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _root(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     pass
 

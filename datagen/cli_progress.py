@@ -91,7 +91,9 @@ class Progress:
         return rows
 
     def _meter_text(self) -> str:
-        return "  ".join(f"{name.replace('_', ' ')} {value}" for name, value in self._meters.items() if value not in (None, ""))
+        return "  ".join(
+            f"{name.replace('_', ' ')} {value}" for name, value in self._meters.items() if value not in (None, "")
+        )
 
     def _show(self) -> None:
         if self._live_wanted:

@@ -85,6 +85,3 @@ def text(state: dict[str, Any]) -> str:
     else:
         lines.append(f"run uses   {endpoint['url']}")
     return "\n".join(lines)
-
-
-

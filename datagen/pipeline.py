@@ -203,7 +203,10 @@ def run(config: Config, out: Path | None, listener: Listener) -> Outcome:
                 if models.generator is not None:
                     listener.note(_models_text(models))
                 nodes = plan(stages(config, models))
-                sources = [_source(files) for files in cut(discovery.files, config.engine.shard_bytes, config.engine.shard_files)]
+                sources = [
+                    _source(files)
+                    for files in cut(discovery.files, config.engine.shard_bytes, config.engine.shard_files)
+                ]
                 events.emit("run", files=len(discovery.files), shards=len(sources), skipped=len(discovery.skipped))
                 begun = time.monotonic()
                 engine = config.engine.model_copy(update={"executor": _executor(config, discovery)})
@@ -272,7 +275,10 @@ def _facts(config: Config, models: Models, nodes: list[Node], shards: list[list[
             if isinstance(found, dict):
                 prompts.update(found)
     return results.Facts(
-        nodes=[results.NodeFacts(node.stages, node.folder, node.produces, names) for node, names in zip(nodes, shards, strict=True)],
+        nodes=[
+            results.NodeFacts(node.stages, node.folder, node.produces, names)
+            for node, names in zip(nodes, shards, strict=True)
+        ],
         model=models.generator.model if models.generator is not None else NO_MODEL,
         judge=models.judge.model if models.judge is not None else "",
         prompts=prompts,

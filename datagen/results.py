@@ -347,7 +347,9 @@ def status(folder: Path) -> dict[str, Any]:
     events = folder / EVENTS
     if not events.is_file():
         raise UsageError(
-            f"{folder} is no run folder.", f"It holds no {EVENTS}.", "Name a folder that `datagen run` wrote, as in runs/docs."
+            f"{folder} is no run folder.",
+            f"It holds no {EVENTS}.",
+            "Name a folder that `datagen run` wrote, as in runs/docs.",
         )
     progress: dict[str, Any] = {}
     last = ""
@@ -393,4 +395,15 @@ def status_text(state: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-__all__ = ["DatagenError", "Facts", "Finished", "NodeFacts", "Outcome", "export", "finish", "render", "report", "status"]
+__all__ = [
+    "DatagenError",
+    "Facts",
+    "Finished",
+    "NodeFacts",
+    "Outcome",
+    "export",
+    "finish",
+    "render",
+    "report",
+    "status",
+]

@@ -57,7 +57,9 @@ def read(path: Path) -> list[Example]:
                 'Each line needs "passage", "question" and "answer", or "messages".',
             ) from error
     if not examples:
-        raise UsageError(f"{path.name} holds no example.", "Every line is blank.", "Add lines, or leave the option out.")
+        raise UsageError(
+            f"{path.name} holds no example.", "Every line is blank.", "Add lines, or leave the option out."
+        )
     return examples
 
 

@@ -71,7 +71,9 @@ class QA(Map):
     def fingerprint(self) -> dict[str, Any]:
         """Configuration, prompt and examples, model, seed."""
         return {
-            "config": self.config.model_dump(mode="json", exclude={"backend", "base_url", "api_key_env", "examples", "prompts"}),
+            "config": self.config.model_dump(
+                mode="json", exclude={"backend", "base_url", "api_key_env", "examples", "prompts"}
+            ),
             "prompts": {p.name: p.sha256 for p in (self.prompt, self.repair)},
             "examples": [e.model_dump() for e in self.examples],
             "model": self.endpoint.model,
