@@ -19,36 +19,43 @@ CRITERIA = ("relevance", "clarity", "completeness", "accuracy")
 SCORED_BY = "heuristic"
 NEAR = 240  # characters before a verbatim answer in which the question's words may stand
 
-SIGNALS: dict[str, tuple[str, float, str]] = {
-    # name: (criterion, what it costs, in words)
-    "few_shared_words": ("relevance", 1.5, "few of the question's words are in or just before the answer"),
-    "no_shared_words": ("relevance", 3.0, "none of the question's words is in or just before the answer"),
-    "generic_question": ("relevance", 2.5, "the question fits any text"),
-    "wrong_form": ("relevance", 1.5, "the answer does not have the form the question asks for"),
-    "names_nothing": ("clarity", 3.0, "the question names nothing particular"),
-    "vague_subject": ("clarity", 1.5, "the question names only a common noun"),
-    "pronoun_in_question": ("clarity", 3.0, "the question leans on a pronoun"),
-    "odd_question": ("clarity", 2.0, "the question is not a plain English question or request"),
-    "long_question": ("clarity", 1.0, "the question is long"),
-    "long_sentences": ("clarity", 1.0, "the sentences are long"),
-    "residue": ("clarity", 1.5, "markup is left in the answer"),
-    "many_links": ("clarity", 1.0, "links take up much of the answer"),
-    "very_short": ("completeness", 3.0, "the answer has under five words"),
-    "short": ("completeness", 1.5, "the answer has under eight words"),
-    "fragment": ("completeness", 1.0, "the answer is a phrase, not a sentence"),
-    "no_end": ("completeness", 2.0, "the answer does not end where a sentence does"),
-    "very_long": ("completeness", 1.0, "the answer has over 220 words"),
-    "no_reason": ("completeness", 1.5, "a why-question gets no reason"),
-    "no_steps": ("completeness", 1.5, "a how-to question gets no step, command or instruction"),
-    "leans_on_context": ("accuracy", 3.0, "the answer refers to something outside itself"),
-    "opens_with_reference": ("accuracy", 2.5, "the answer opens with a word that refers back"),
-    "ungrounded": ("accuracy", 3.0, "many of the answer's words are not in the source"),
-    "partly_grounded": ("accuracy", 1.5, "some of the answer's words are not in the source"),
-    "foreign_numbers": ("accuracy", 2.0, "a number in the answer is not in the source"),
-    "time_bound": ("accuracy", 1.0, "the answer speaks of now"),
-    "opinion": ("accuracy", 1.5, "the answer is an opinion or a guess"),
+R, C, M, A = CRITERIA
+
+SIGNALS: dict[str, tuple[dict[str, float], str]] = {
+    # name: (what it costs each criterion, what it means). Together over 4 points: alone enough to miss a mean of 4.
+    "no_shared_words": ({R: 3, A: 1.5}, "none of the question's words is in or just before the answer"),
+    "few_shared_words": ({R: 2}, "under half of the question's words are in or just before the answer"),
+    "some_shared_words": ({R: 0.75}, "a part of the question's words is not in or just before the answer"),
+    "generic_question": ({R: 2.5, C: 2}, "the question fits any text"),
+    "wrong_form": ({R: 2}, "the question asks for code and the answer has none"),
+    "names_nothing": ({C: 3, R: 1.5}, "the question names nothing particular"),
+    "vague_subject": ({C: 1.5, R: 1}, "the question names only a common noun"),
+    "pronoun_in_question": ({C: 3, R: 1.5}, "the question leans on a pronoun"),
+    "odd_question": ({C: 3, R: 1.5}, "the question is not a plain English question or request"),
+    "long_question": ({C: 1}, "the question is long"),
+    "long_sentences": ({C: 1}, "the sentences are long"),
+    "residue": ({C: 2}, "markup is left in the answer"),
+    "many_links": ({C: 1}, "links take up much of the answer"),
+    "very_short": ({M: 3.5, C: 0.5, R: 0.5}, "the answer has under five words"),
+    "short": ({M: 1.5}, "the answer has under eight words"),
+    "brief": ({M: 0.75}, "the answer has under fourteen words"),
+    "one_sentence": ({M: 0.25}, "the answer is one sentence"),
+    "beside_the_heading": ({R: 0.5}, "the headings above name none of the question's words"),
+    "says_little": ({M: 2.5, R: 1}, "the answer adds under three words to the question"),
+    "fragment": ({M: 1, C: 0.5}, "the answer is a phrase, not a sentence"),
+    "no_end": ({M: 3, C: 1.5}, "the answer does not end where a sentence does"),
+    "very_long": ({M: 1}, "the answer has over 220 words"),
+    "no_reason": ({M: 2}, "a why-question gets no reason"),
+    "no_steps": ({M: 2}, "a how-to question gets no step, command or instruction"),
+    "leans_on_context": ({M: 2.5, C: 1, A: 1}, "the answer refers to something outside itself"),
+    "opens_with_reference": ({C: 2, M: 1.5, A: 1}, "the answer opens with a word that refers back"),
+    "ungrounded": ({A: 3.5, R: 1}, "many of the answer's words are not in the source"),
+    "partly_grounded": ({A: 1.5}, "some of the answer's words are not in the source"),
+    "foreign_numbers": ({A: 2}, "a number in the answer is not in the source"),
+    "time_bound": ({A: 1}, "the answer speaks of now"),
+    "opinion": ({A: 1.5}, "the answer is an opinion or a guess"),
 }
-"""Every signal: its criterion, its cost in points and its meaning."""
+"""Every signal: what it costs each criterion, in points, and its meaning."""
 
 _QUESTION = re.compile(
     r"(?:In .{2,60}?, )?(?:what|why|how|when|where|which|who|whose|can|does|do|is|are|should|will|must)\b.{3,}\?$|"
@@ -295,7 +302,7 @@ class HeuristicScore(Map):
     produces: ClassVar[Literal["document", "chunk", "sample"]] = "sample"
 
     def fingerprint(self) -> dict[str, Any]:
-        return {"signals": {name: [criterion, cost] for name, (criterion, cost, _) in SIGNALS.items()}}
+        return {"signals": {name: costs for name, (costs, _) in SIGNALS.items()}}
 
     def run(self, shard: Shard) -> list[AnyRecord]:
         return [_scored(r) if isinstance(r, Sample) and r.verdict is None else r for r in shard]
@@ -316,14 +323,14 @@ class Assessment:
     @property
     def mean(self) -> float:
         """Mean of the four criteria, 1..5."""
-        return round(sum(self.scores.values()) / len(self.scores), 3)
+        return sum(self.scores.values()) / len(self.scores)
 
     @property
     def justification(self) -> str:
         """One plain sentence for people."""
         if not self.signals:
             return "Heuristic score, no model: no signal spoke against this pair."
-        found = "; ".join(f"{SIGNALS[name][2]} ({SIGNALS[name][0]} −{SIGNALS[name][1]:g})" for name in self.signals)
+        found = "; ".join(f"{SIGNALS[name][1]} ({_costs(SIGNALS[name][0])})" for name in self.signals)
         return f"Heuristic score, no model: {found}."
 
 
@@ -343,9 +350,14 @@ def assess(question: str, answer: str, source: str = "", heading: str = "") -> A
     }
     scores = dict.fromkeys(CRITERIA, 5.0)
     for name in found:
-        criterion, cost, _ = SIGNALS[name]
-        scores[criterion] = max(1.0, scores[criterion] - cost)
+        for criterion, cost in SIGNALS[name][0].items():
+            scores[criterion] -= cost
+    scores = {criterion: max(1.0, score) for criterion, score in scores.items()}
     return Assessment(scores, tuple(name for name in SIGNALS if name in found))
+
+
+def _costs(costs: dict[str, float]) -> str:
+    return ", ".join(f"{criterion} −{cost:g}" for criterion, cost in costs.items())
 
 
 def _scored(sample: Sample) -> Sample:
@@ -403,6 +415,10 @@ def _relevance(question: str, answer: str, source: str, heading: str) -> list[st
             found.append("no_shared_words")
         elif share < 0.5:
             found.append("few_shared_words")
+        elif share < 0.75:
+            found.append("some_shared_words")
+        if heading and not asked & {_stem(w) for w in word_list(heading)}:
+            found.append("beside_the_heading")
     if _GENERIC.search(question):
         found.append("generic_question")
     if (
@@ -468,6 +484,13 @@ def _completeness(question: str, answer: str) -> list[str]:
             found.append("very_short")
         elif count < 8:
             found.append("short")
+        elif count < 14:
+            found.append("brief")
+        elif count < 30 and "\n\n" not in text and len(re.findall(r"[.!?](?:\s|$)", text)) < 2:
+            found.append("one_sentence")
+        asked = {_stem(w) for w in word_list(question)}
+        if count >= 5 and sum(_stem(w) not in asked for w in set(_content(text))) < 3:
+            found.append("says_little")
     if count > 220:
         found.append("very_long")
     last = lines_of(text)[-1]

@@ -73,8 +73,8 @@ def test_rejected_and_failed_records_pass_as_they_are() -> None:
 
 
 def test_every_signal_counts_for_a_criterion() -> None:
-    assert {criterion for criterion, _, _ in SIGNALS.values()} == set(CRITERIA)
-    assert all(cost > 0 for _, cost, _ in SIGNALS.values())
+    assert {criterion for costs, _ in SIGNALS.values() for criterion in costs} == set(CRITERIA)
+    assert all(cost > 0 for costs, _ in SIGNALS.values() for cost in costs.values())
 
 
 @given(st.text(max_size=200), st.text(max_size=200), st.text(max_size=200))

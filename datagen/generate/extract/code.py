@@ -9,6 +9,7 @@ from datagen.generate.extract import answers
 from datagen.generate.extract.blocks import Block
 from datagen.generate.extract.definitions import in_subject
 from datagen.generate.extract.inline import count_words, lower_first, plain, sentences
+from datagen.generate.extract.lexicon import wordset
 from datagen.generate.extract.passage import Candidate, Passage
 from datagen.generate.extract.verbs import BASES, THIRDS
 
@@ -30,6 +31,8 @@ _TRAILER = re.compile(
     r"(?:,? (?:as follows|like this|like so|this way|with|by running|by typing|using|via|in this way|with this|"
     r"with one command|from the command line|e\.g\.?|for example))$"
 )
+_CLAUSE = re.compile(r"\b(?:can|is|are|will|would|should|could|may|might|must|as follows|like this|like so)\b")
+_LOOSE_ENDS = wordset("like with by to for of from in on as using via and or following")
 _CLAUSE_TRAILER = re.compile(r",? (?:you|one|we) (?:can|could|would|may|might|should|must)(?: \w+)?$")
 _ARTEFACT = re.compile(
     r"(?:This|The following|The) (?P<noun>command|script|query|snippet|code|function|program|configuration|example|"
@@ -71,7 +74,7 @@ def question_for(sentence: str) -> str | None:
         question = f"Show {match['article'].lower()} {match['what']}."
     elif match := _LOOKS.match(sentence):
         question = f"What does {lower_first(match['subject'])} look like?"
-        if not re.match(r"(?:An?|The|`)", match["subject"]):
+        if not re.match(r"(?:An?|The|`)", match["subject"]) or _CLAUSE.search(match["subject"]):
             return None
         if match["subject"].startswith("The ") and count_words(match["subject"]) < 3:
             return None
@@ -86,7 +89,7 @@ def question_for(sentence: str) -> str | None:
             )
     elif match := _TO_DO.search(sentence):
         what = _CLAUSE_TRAILER.sub("", match["what"].strip())
-        if what.split()[0] in BASES:
+        if what.split()[0] in BASES and not _CLAUSE.search(what) and what.split()[-1] not in _LOOSE_ENDS:
             question = f"How do you {what}?"
     else:
         question = _imperative(sentence)
@@ -115,7 +118,8 @@ def _imperative(sentence: str) -> str | None:
     ):
         return None
     if (
-        words[1].lower() in ("is", "are", "of", "should", "must", "can", "will", "that", "in", "for", "to")
+        words[-1].lower() in _LOOSE_ENDS
+        or words[1].lower() in ("is", "are", "of", "should", "must", "can", "will", "that", "in", "for", "to")
         or "." in words[0]
     ):
         return None

@@ -53,13 +53,14 @@ _TWO_WORD_VERBS = {
     ("refer", "to"): "What do {} refer to?",
     ("stands", "for"): "What does {} stand for?",
 }
-_GENERIC_NOUNS = wordset(
+GENERIC_NOUNS = wordset(
     """file value name function method class object module type package project program script system tool string
     number list item user developer data code text field parameter argument option command table row column key
     page test process result function language version document library application feature model run output input
     syntax expression statement variable block line word keyword path folder directory return error exception default
     implementation design process algorithm interface container service server client team company plan program
-    specification standard semantics effect behavior behaviour signature body format order rule message content"""
+    specification standard semantics effect slot operation node state instance attribute property element index
+    behavior behaviour signature body format order rule message content"""
 )
 
 
@@ -198,14 +199,14 @@ def _name(passage: Passage, block: Block, tokens: list[str], *, plural: bool) ->
     code = is_code(tokens[-1].strip("*"))
     if first == "the" and not code:
         known = head in passage.about(block) or tokens[-1].startswith(("*", '"'))
-        if (len(tokens) == 2 and not known) or (head in _GENERIC_NOUNS and len(tokens) <= 2):
+        if (len(tokens) == 2 and not known) or (head in GENERIC_NOUNS and len(tokens) <= 2):
             return None
-    if first not in ("a", "an", "the") and not plural and len(tokens) == 1 and head in _GENERIC_NOUNS:
+    if first not in ("a", "an", "the") and not plural and len(tokens) == 1 and head in GENERIC_NOUNS:
         return None
     if plural and not code:
         if first == "the" and len(tokens) < 3:
             return None
-        if len(tokens) == 1 and head.rstrip("s") in _GENERIC_NOUNS:
+        if len(tokens) == 1 and head.rstrip("s") in GENERIC_NOUNS:
             return None
     if first in ("a", "an", "the"):
         return first + phrase[len(first) :]
@@ -216,12 +217,12 @@ def _name(passage: Passage, block: Block, tokens: list[str], *, plural: bool) ->
     return phrase
 
 
-_ABSTRACT = ("tion", "sion", "ment", "ness", "ity", "ing", "ance", "ence", "ism", "ship", "age", "ure", "ysis")
+ABSTRACT = ("tion", "sion", "ment", "ness", "ity", "ing", "ance", "ence", "ism", "ship", "age", "ure", "ysis")
 
 
 def _common(phrase: str) -> bool:
     """Whether a capitalised phrase is a common noun, by its ending."""
-    return phrase.split()[-1].lower().endswith(_ABSTRACT) and not any(c.isupper() for c in phrase[1:])
+    return phrase.split()[-1].lower().endswith(ABSTRACT) and not any(c.isupper() for c in phrase[1:])
 
 
 def in_subject(passage: Passage, question: str, tokens: list[str]) -> str:

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 from datagen.generate.extract import answers
 from datagen.generate.extract.blocks import Block
-from datagen.generate.extract.definitions import in_subject
+from datagen.generate.extract.definitions import ABSTRACT, in_subject
 from datagen.generate.extract.inline import as_code, count_words, is_code, is_identifier, lower_first, plain
+from datagen.generate.extract.lexicon import wordset
 from datagen.generate.extract.passage import Candidate, Passage, is_navigation
 from datagen.generate.extract.verbs import BASES, THIRDS
 
@@ -109,7 +110,7 @@ def question_about(passage: Passage, block: Block, term: str, explanation: str) 
         name = term if count_words(term) == 1 and term[1:] != term[1:].lower() else None
         return in_subject(passage, f"What does {name} do?", [term]) if name else None
     if glossary:
-        return in_subject(passage, f"What does the term “{_small(passage, term)}” mean?", [term])
+        return in_subject(passage, f"What does the term “{lower_first(term)}” mean?", [term])
     return None
 
 
@@ -161,24 +162,18 @@ def _placed(passage: Passage, question: str, where: str) -> str:
     return in_subject(passage, question, [])
 
 
+_CLAUSE = re.compile(r"\b(?:is|are|was|were|can|must|will|has|have|does|do|may|should)\b")
+
+
 def _defines(prose: str) -> bool:
-    """Whether prose after an article goes on to name a thing rather than to praise or to locate it."""
-    second = prose.split()[1].lower().strip(",.;:") if count_words(prose) > 1 else ""
-    return second not in (
-        "same",
-        "only",
-        "following",
-        "above",
-        "first",
-        "last",
-        "next",
-        "default",
-        "lot",
-        "bit",
-        "few",
-        "more",
-        "other",
-    )
+    """Whether prose after an article names a thing, rather than being a sentence about some other thing."""
+    words = prose.split()
+    second = words[1].lower().strip(",.;:") if len(words) > 1 else ""
+    head = re.split(r"\b(?:that|which|who|whose|where|of|for|to|in|with)\b|[,;(]", " ".join(words[:9]), maxsplit=1)[0]
+    return second not in _NOT_DEFINING and not _CLAUSE.search(head)
+
+
+_NOT_DEFINING = wordset("same only following above first last next default lot bit few more other")
 
 
 def _be(term: str) -> str:
@@ -190,20 +185,29 @@ def _be(term: str) -> str:
     )
 
 
+# What a proper name is usually explained as: "Redis: an in-memory database".
+_NAMED = re.compile(
+    r"\b(?:language|library|framework|package|company|tool|toolkit|platform|project|database|standard|"
+    r"organi[sz]ation|product|"
+    r"operating system|protocol|distribution|website|service|application|app|editor|browser|engine|server|client|"
+    r"person|city|"
+    r"country|module|plugin|extension|compiler|interpreter|format)\b",
+    re.I,
+)
+
+
 def _with_article(passage: Passage, term: str, prose: str) -> str | None:
     """The term as a question names it: "a chunk" where its explanation begins with "a"; None where it is unclear."""
-    small = _small(passage, term)
     article = prose.split()[0].lower()
+    if count_words(term) == 1 and article in ("a", "an", "the") and _NAMED.search(" ".join(prose.split()[:8])):
+        return term
+    small = lower_first(term)
     if small == term and term[0].isupper():
         return term
     if _be(term) == "are" or article in ("any", "one", "every"):
         return small
     if article in ("a", "an"):
         return f"{'an' if small[0] in 'aeio' else 'a'} {small}"
-    return f"the {small}" if f"the {small}" in passage.text.lower() else None
-
-
-def _small(passage: Passage, term: str) -> str:
-    """The term without its capital where the passage itself writes it small."""
-    small = lower_first(term)
-    return small if small != term and (f" {small}" in passage.text or count_words(term) > 1) else term
+    if f"the {small}" in passage.text.lower():
+        return f"the {small}"
+    return small if small.endswith(ABSTRACT) else None

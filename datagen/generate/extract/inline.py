@@ -12,7 +12,7 @@ _BOLD = re.compile(r"(\*\*|__)(?=\S)([^*_\n]{1,200})(?<=\S)\1")
 _ITALIC = re.compile(r"(?<![\w*])([*_])(?=[^\s*_])([^*_\n]{1,200})(?<=\S)\1(?![\w*])")
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 _SPACE = re.compile(r"\s+")
-_STOP = re.compile(r"[.!?][\"')\]*`”’]{0,3}(?=\s+[\"'(\[*`“‘]{0,3}[A-Z0-9])")
+_STOP = re.compile(r"[.!?][\"')\]*`”’]{0,3}(?=\s+(?:[\"'(\[*“‘]{0,3}[A-Z0-9]|\*{0,2}`))")
 _ABBREVIATION = wordset(
     "e.g i.e etc vs cf al no nr fig sec eq dr mr mrs ms prof st approx resp incl inc ltd jr sr dept est ca viz"
 )

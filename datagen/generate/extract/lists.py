@@ -26,7 +26,7 @@ _PRONOUN = re.compile(
     r"\b(?:this|that|these|those|it|its|they|them|their|we|our|he|she|such|above|below|here|there|example|examples)\b",
     re.I,
 )
-_SINGULAR_ITEMS = re.compile(r"\b(?:things|points|ways things|items|cases|reasons|changes|notes|differences)\b")
+_SINGULAR_ITEMS = re.compile(r"\b(?:pieces|things|points|ways things|items|cases|reasons|changes|notes|differences)\b")
 
 
 def find(passage: Passage) -> Iterator[Candidate]:
@@ -59,9 +59,7 @@ def find(passage: Passage) -> Iterator[Candidate]:
 
 def question_for(sentence: str) -> str | None:
     """The question that a list below ``sentence`` answers, or None."""
-    if _PRONOUN.search(
-        sentence.replace("these", "", 1) if " these " in sentence else sentence.replace("There are", "")
-    ):
+    if " to be " in sentence or _PRONOUN.search(sentence.replace("There are", "")):
         return None
     if match := _THERE.match(sentence):
         return f"What are the {match['n']} {match['nouns']}?" if match["n"] != "several" else None

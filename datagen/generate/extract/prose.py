@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from datagen.generate.extract import answers
 from datagen.generate.extract.blocks import Block
-from datagen.generate.extract.definitions import in_subject, question_of
+from datagen.generate.extract.definitions import GENERIC_NOUNS, in_subject, question_of
 from datagen.generate.extract.inline import count_words, lower_first, plain, sentences
 from datagen.generate.extract.lexicon import wordset
 from datagen.generate.extract.passage import Candidate, Passage
@@ -42,7 +42,18 @@ _PRONOUN = re.compile(
     r"another|other|others|one|ones|same|former|latter|either|both|so|not only|example)\b",
     re.I,
 )
-_SAYING = wordset("is are was were be note see means seems let please")
+# Verbs that say what something is like rather than what it does, or that are nouns after a name in code.
+_NOT_ACTING = wordset(
+    "includes contains ships supports requires uses represents inherits names stands waits times types places "
+    "means changes "
+    "notes covers calls arguments needs has blocks tests queries formats measures exits imports releases references "
+    "functions methods values classes objects fields options"
+)
+_MODAL = re.compile(r"\b(?:will|would|should|could|might)\b")
+_ADVERB = re.compile(r"\b(?:also|still|then|therefore|already|now|again|thus)\b")
+_UNFINISHED = re.compile(
+    r"\b(?:as \w+|similar|different|better|worse|easier|harder|simpler|important|more \w+|less \w+)$"
+)
 _HAPPENS_VERB = re.compile(r"\b(?:is|are|was|has|have|does|do|fails?|exists?|cannot|can|[a-z]{2,}s|[a-z]{2,}ed)\b")
 
 
@@ -125,7 +136,15 @@ def _if(flat: str) -> str | None:
         return None
     clause, main = match["clause"], match["main"]
     words = clause.split()
-    if _PRONOUN.search(clause) or not _HAPPENS_VERB.search(clause) or len(words) < 4 or not answers.balanced(clause):
+    if words[0].lower().endswith(("ed", "ing")) or (words[0] in ("a", "an", "the") and _vague(words[1])):
+        return None
+    if (
+        _MODAL.search(clause)
+        or _PRONOUN.search(clause)
+        or not _HAPPENS_VERB.search(clause)
+        or len(words) < 4
+        or not answers.balanced(clause)
+    ):
         return None
     opener = main.split()[0].lower()
     word = match["word"].lower()
@@ -185,7 +204,7 @@ def _if(flat: str) -> str | None:
 def _does(match: re.Match[str]) -> str | None:
     """``"`datagen status` shows …"`` → ``"What does `datagen status` do?"``"""
     subject, verb = match["subject"], match["verb"]
-    if verb not in THIRDS or verb in _SAYING or match["rest"].split()[0] in ("or", "and", "of"):
+    if verb not in THIRDS or verb in _NOT_ACTING or match["rest"].split()[0] in ("or", "and", "of"):
         return None
     words = subject.split("` ")
     if not subject.startswith("`"):
@@ -216,6 +235,8 @@ def _why(flat: str) -> str | None:
         return None
     subject, rest = match["subject"], match["rest"]
     if _PRONOUN.search(subject) or _PRONOUN.search(rest) or count_words(subject) > 7 or not _clean(subject):
+        return None
+    if _ADVERB.search(rest) or _UNFINISHED.search(rest):
         return None
     if " not just " in f" {rest} " or rest.split()[0] in (
         "probably",
@@ -256,6 +277,11 @@ _INNER = re.compile(r"(?:The|An?|All|Each|Every|Most|Some|Many) ")
 def _inner(subject: str) -> str:
     """A subject as it stands inside a question: its article small, names as they are."""
     return subject[0].lower() + subject[1:] if _INNER.match(subject) else lower_first(subject)
+
+
+def _vague(noun: str) -> bool:
+    """Whether "the <noun>" says nothing without the text around it."""
+    return noun.lower() in GENERIC_NOUNS
 
 
 def _clean(subject: str) -> bool:

@@ -11,7 +11,7 @@ from datagen.generate.extract.definitions import in_subject
 from datagen.generate.extract.inline import count_words, lower_first, plain, sentences
 from datagen.generate.extract.lexicon import wordset
 from datagen.generate.extract.passage import Candidate, Passage, is_navigation, unnumbered
-from datagen.generate.extract.verbs import BASES, GERUNDS, IMPERATIVES
+from datagen.generate.extract.verbs import BASES, GERUNDS, NOUN_LIKE, THIRDS
 
 MAX_WORDS = 180
 _ENOUGH = 60  # words: a section's answer goes no further once it has these and the next block is plain prose
@@ -63,7 +63,6 @@ _NAMED_SECTIONS = {
     "security considerations": "What are the security considerations of {}?",
     "performance": "What is known about the performance of {}?",
     "how to teach this": "How should {} be taught?",
-    "reference implementation": "What is the reference implementation of {}?",
 }
 
 
@@ -140,8 +139,10 @@ def _asks_alone(passage: Passage, question: str) -> bool:
     if not (words[0][0].isupper() or words[0][0] in '`"'):
         return False
     low = words[0].lower().strip(",")
-    opens = low in _QUESTION_WORD | _AUXILIARY or any(w.lower() in _QUESTION_WORD | _AUXILIARY for w in words[1:6])
-    return opens and question.count("?") == 1
+    small = [w.lower().strip(",?") for w in words]
+    asks = low in _QUESTION_WORD | _AUXILIARY or any(w in _QUESTION_WORD | _AUXILIARY for w in small[1:6])
+    has_verb = low in ("why", "how") or any(w in _AUXILIARY or w in THIRDS or w in BASES for w in small)
+    return asks and has_verb and question.count("?") == 1
 
 
 def _named(passage: Passage, question: str) -> str | None:
@@ -160,7 +161,7 @@ def _how(text: str) -> str | None:
     if not 2 <= len(words) <= 10 or not answers.balanced(text) or text[-1] in "?!,;" or ":" in text:
         return None
     first = words[0].lower()
-    base = GERUNDS.get(first) or (first if first in IMPERATIVES else None)
+    base = GERUNDS.get(first) or (first if first in BASES else None)
     rest = " ".join(words[1:])
     if base is None or not words[0][0].isupper():
         return None
@@ -181,9 +182,12 @@ def _how(text: str) -> str | None:
         "system",
     ):
         return None
-    if first in GERUNDS and first in _NOMINAL_GERUNDS and second not in _DETERMINERS and not second.startswith("`"):
+    determined = second in _DETERMINERS or second.startswith("`")
+    if first in NOUN_LIKE and first not in GERUNDS and not determined:
         return None
-    return f"How do you {base} {_small_words(rest)}?"
+    if first in GERUNDS and first in _NOMINAL_GERUNDS and not determined:
+        return None
+    return f"How do you {base} {_small_words(rest)}?" if not _PRONOUN.search(rest) else None
 
 
 _DETERMINERS = wordset("a an the your new another multiple several all custom")

@@ -65,8 +65,9 @@ THIRDS = {_third(base): base for base in sorted(BASES)}
 """``"returns"`` → ``"return"``."""
 
 # Verbs that are as often nouns at the start of a heading: "Test results", "Report format", "Process model".
-_NOUN_LIKE = wordset(
-    "access audit block branch cache call change check cover count control document design display draw exit export "
+NOUN_LIKE = wordset(
+    "capture build commit merge edit access audit block branch cache call change check cover count control "
+    "document design display draw exit export "
     "filter flag format group guard import label limit link list load lock log map mark match measure mix monitor "
     "mount name "
     "order pack package pass patch plan plot plug present preview print process produce profile query quote rank "
@@ -75,5 +76,5 @@ _NOUN_LIKE = wordset(
     "sort split stand start stream switch tag test time track train transfer transform trigger type update upgrade "
     "use view wait walk watch wrap yield place increase patch pin point release"
 )
-IMPERATIVES = BASES - _NOUN_LIKE
+IMPERATIVES = BASES - NOUN_LIKE
 """Verbs that open an instruction and are hardly ever nouns there."""
