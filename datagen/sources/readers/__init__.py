@@ -94,11 +94,11 @@ def read(kind: str, data: bytes, options: Options) -> Parsed:
     """
     if not data:
         raise Unreadable("empty", "The file has no bytes.")
+    module = importlib.import_module(f"{__name__}.{KINDS[kind].module}")
     try:
-        module = importlib.import_module(f"{__name__}.{KINDS[kind].module}")
         parsed: Parsed = module.read(data, options)
         return normalise(parsed, options.max_text)
-    except (Unreadable, MemoryError):
+    except (Unreadable, MemoryError, ImportError):
         raise
     except RecursionError as error:
         raise Unreadable("damaged", "It is nested too deeply to be read.") from error
