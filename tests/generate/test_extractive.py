@@ -245,8 +245,8 @@ def parts(text: str) -> list[str]:
 
 
 PIECES = parts(
-    "# %## How to %- %1. %**%`%```\n%\n%\n\n%A %term %is a %the %: %?%. %(%[%]%](%)%If %To %, %run %use %because %_%    "
-    "%\t%é%<%>%|%|---|\n"
+    "# %## How to %- %1. %**%`%```\n%\n%\n\n%A %term %is a %the %: %?%. %(%[%]%](%)%If %To %, %run %use %because %_"
+    "%    %\t%é%<%>%|%|---|\n"
 )
 MARKUP = st.lists(st.sampled_from(PIECES), max_size=60).map("".join)
 

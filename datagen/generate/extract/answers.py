@@ -42,11 +42,15 @@ _POINTS_ELSEWHERE = re.compile(
     r"proposal|notebook|post)s?|mentioned (?:earlier|before)|(?:discussed|described|covered|explained|defined|noted) "
     r"(?:earlier|later|elsewhere|here)|see (?:also|section|below|above|appendix|figure|table|the|\[)|cf\.|click here|"
     r"(?:and|or) so on:|as follows)\b"
-    r"|(?:^|[ (])(?:above|below)[.,;:)]",
+    r"|\b(?:above|below)\b(?!\s+(?:\d|the\b|an?\b|zero\b|it\b|this\b|that\b|all\b|average\b|which\b|\S{1,6}%))"
+    r"|\bwe(?:'ve| have)? (?:just|saw|seen|learned|discussed|explored|described|covered|will see|'ll see)\b|\bso far\b"
+    r"|\b(?:first|second|third|latter|former|previous|other) (?:case|option|approach|form|problem|method|one|kind|"
+    r"way)\b",
     re.I,
 )
 _FOOTNOTE = re.compile(
-    r"\[(?:\^[^\]\n]{1,30}|#?\w{0,20}|\d{1,3})\]_|\[\^[^\]\n]{1,30}\]|(?<=[\w.,;)])\[\d{1,3}\]|\[citation needed\]"
+    r"\[(?:\^[^\]\n]{1,30}|#?\w{0,20}|\d{1,3})\]_|\[\^[^\]\n]{1,30}\]|(?<=[\w.,;)`])[ ]?\[\d{1,3}\](?![(\w])|"
+    r"\[citation needed\]"
 )
 _ROLE = re.compile(r":[a-z]{2,12}(?::[a-z]{2,12})?:`|\|\w{1,30}\||\]_|`_|^\.\. ", re.M)
 _TEMPLATE = re.compile(r"\{\{|\{%|<%|\$\{\w|</?[a-z]{1,12}(?:>|/>| [a-z]{2,12}=)", re.I)

@@ -22,7 +22,8 @@ _PRONOUN = re.compile(
     re.I,
 )
 _TO_DO = re.compile(
-    r"(?:If you (?:want|need|wish|would like) to|(?:In order )?[Tt]o) (?P<what>[a-z][^,:]{4,110}?)(?:, (?:just |"
+    r"(?:First, |Then,? |Next, |Finally, )?(?:If you (?:want|need|wish|would like) to|(?:In order )?[Tt]o) "
+    r"(?P<what>[a-z][^,:]{4,110}?)(?:, (?:just |"
     r"simply |you can |you |then )?"
     r"(?:run|use|type|add|write|call|do|enter|execute|put|set|say|give|define|create|issue|specify|pass|try|import|"
     r"start)\b[^:]{0,60}|): *$"
@@ -74,9 +75,7 @@ def question_for(sentence: str) -> str | None:
         question = f"Show {match['article'].lower()} {match['what']}."
     elif match := _LOOKS.match(sentence):
         question = f"What does {lower_first(match['subject'])} look like?"
-        if not re.match(r"(?:An?|The|`)", match["subject"]) or _CLAUSE.search(match["subject"]):
-            return None
-        if match["subject"].startswith("The ") and count_words(match["subject"]) < 3:
+        if not re.match(r"(?:An? |`)", match["subject"]) or _CLAUSE.search(match["subject"]):
             return None
     elif match := _ARTEFACT.match(sentence):
         if match["verb"] in THIRDS and match["noun"] not in ("example", "line"):
@@ -87,9 +86,14 @@ def question_for(sentence: str) -> str | None:
                 else f"Show {'code' if noun in ('code', 'snippet') else 'a ' + noun} that {match['verb']} "
                 f"{match['rest']}."
             )
-    elif match := _TO_DO.search(sentence):
+    elif match := _TO_DO.match(sentence):
         what = _CLAUSE_TRAILER.sub("", match["what"].strip())
-        if what.split()[0] in BASES and not _CLAUSE.search(what) and what.split()[-1] not in _LOOSE_ENDS:
+        if (
+            what.split()[0] in BASES
+            and not _CLAUSE.search(what)
+            and what.split()[-1] not in _LOOSE_ENDS
+            and _has_object(what)
+        ):
             question = f"How do you {what}?"
     else:
         question = _imperative(sentence)
@@ -100,6 +104,12 @@ def question_for(sentence: str) -> str | None:
     ):
         return None
     return question
+
+
+def _has_object(what: str) -> bool:
+    """Whether a verb phrase names what is acted on: "install the package", not "implement independently"."""
+    words = what.split()
+    return words[-1] not in _LOOSE_ENDS and (len(words) >= 3 or (len(words) == 2 and not words[1].endswith("ly")))
 
 
 def _imperative(sentence: str) -> str | None:

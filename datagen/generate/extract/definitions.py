@@ -31,6 +31,7 @@ _NOT_A_SUBJECT = wordset(
     more less part parts kind kinds type types number lot set bit piece pieces unlike behind once until more yes no
     change changes choice choices option next step steps"""
 )
+_NO_QUOTES = str.maketrans("", "", '"“”')
 _SUBJECT_WORDS = wordset("of for and in to the a an with")
 _BAD_AFTER_ARTICLE = wordset(
     """same only default case first second third last next best most right wrong preferred following reason result way
@@ -40,7 +41,8 @@ _BAD_AFTER_ARTICLE = wordset(
     correct sole primary main key important one least moot nonissue requirement possibility compromise error
     violation direct consequence side-effect breaking trade-off tradeoff valid invalid legal common happy fairly
     huge non-issue must-have no-brainer far long short mere rough full complete exact number variety few couple
-    hard difficult easy trivial"""
+    hard difficult easy trivial example instance outspoken interesting essential integral excellent ideal attractive
+    obvious old"""
 )
 _VERBS = {
     "means": ("What does {} mean?", None),
@@ -60,7 +62,7 @@ GENERIC_NOUNS = wordset(
     syntax expression statement variable block line word keyword path folder directory return error exception default
     implementation design process algorithm interface container service server client team company plan program
     specification standard semantics effect slot operation node state instance attribute property element index
-    behavior behaviour signature body format order rule message content"""
+    behavior behaviour signature body format order rule message content form version"""
 )
 
 
@@ -140,6 +142,11 @@ def _is_a(passage: Passage, block: Block, subject: list[str], verb: str, rest: l
         return in_subject(passage, f"What is {lower_first(plain(' '.join(subject)))}?", subject)
     if not _clean_subject(subject):
         return None
+    phrase = " ".join(subject)
+    if phrase.startswith(('"', "“")) and phrase.endswith(('"', "”")):
+        return in_subject(passage, f"What does the term “{plain(phrase[1:-1])}” mean?", subject)
+    if passage.subject and len(subject) == 1 and _elsewhere(passage, block, plain(phrase)):
+        return None
     first, second = rest[0].lower(), rest[1].lower().strip(",.;:") if len(rest) > 1 else ""
     if verb == "is" and (first not in ("a", "an", "the", "one", "any") or second in _BAD_AFTER_ARTICLE):
         return None
@@ -149,6 +156,20 @@ def _is_a(passage: Passage, block: Block, subject: list[str], verb: str, rest: l
         return None
     name = _name(passage, block, subject, plural=verb == "are")
     return name and in_subject(passage, f"What {verb} {name}?", subject)
+
+
+_ABOUT = wordset("about overview introduction abstract summary description background readme")
+
+
+def _elsewhere(passage: Passage, block: Block, name: str) -> bool:
+    """Whether a section says something about a name that it does not introduce: the document's own subject in a
+    later section, or a name from the world outside."""
+    if name.isupper() or is_code(name) or not name[0].isupper():
+        return False
+    if name == passage.subject:
+        section = block.path[-1].lower() if block.path else ""
+        return len(block.path) > 1 and not _ABOUT & set(section.split()) and "what is" not in section
+    return name.lower() not in passage.about(block)
 
 
 def _defines_plural(rest: list[str]) -> bool:
@@ -193,13 +214,13 @@ def _clean_subject(tokens: list[str], allowed: frozenset[str] | set[str] = froze
 
 def _name(passage: Passage, block: Block, tokens: list[str], *, plural: bool) -> str | None:
     """The subject as the question names it, or None where it needs the text around it."""
-    phrase = plain(" ".join(tokens)).strip('"“”')
+    phrase = plain(" ".join(tokens)).translate(_NO_QUOTES)
     first = tokens[0].lower()
     head = tokens[-1].strip('*_`"').lower()
     code = is_code(tokens[-1].strip("*"))
     if first == "the" and not code:
         known = head in passage.about(block) or tokens[-1].startswith(("*", '"'))
-        if (len(tokens) == 2 and not known) or (head in GENERIC_NOUNS and len(tokens) <= 2):
+        if (len(tokens) == 2 and not known) or (head in GENERIC_NOUNS and len(tokens) <= 3):
             return None
     if first not in ("a", "an", "the") and not plural and len(tokens) == 1 and head in GENERIC_NOUNS:
         return None

@@ -10,6 +10,7 @@ _IMAGE = re.compile(r"!\[[^\[\]\n]{0,300}\]\([^()\s]{0,500}\)")
 _LINK = re.compile(r"\[([^\[\]\n]{1,300})\](?:\([^()\s]{0,500}(?: \"[^\"\n]{0,200}\")?\)|\[[^\[\]\n]{0,100}\])")
 _BOLD = re.compile(r"(\*\*|__)(?=\S)([^*_\n]{1,200})(?<=\S)\1")
 _ITALIC = re.compile(r"(?<![\w*])([*_])(?=[^\s*_])([^*_\n]{1,200})(?<=\S)\1(?![\w*])")
+_SPAN = re.compile(r"(`[^`\n]{1,200}`)")
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 _SPACE = re.compile(r"\s+")
 _STOP = re.compile(r"[.!?][\"')\]*`”’]{0,3}(?=\s+(?:[\"'(\[*“‘]{0,3}[A-Z0-9]|\*{0,2}`))")
@@ -24,7 +25,9 @@ def plain(markup: str) -> str:
     if "[" in text:
         text = _LINK.sub(r"\1", _IMAGE.sub("", text))
     if "*" in text or "_" in text:
-        text = _ITALIC.sub(r"\2", _BOLD.sub(r"\2", text))
+        pieces = _SPAN.split(text)  # what a code span holds is no emphasis
+        pieces[::2] = [_ITALIC.sub(r"\2", _BOLD.sub(r"\2", piece)) for piece in pieces[::2]]
+        text = "".join(pieces)
     return _SPACE.sub(" ", text).strip()
 
 

@@ -44,7 +44,8 @@ _PRONOUN = re.compile(
 )
 # Verbs that say what something is like rather than what it does, or that are nouns after a name in code.
 _NOT_ACTING = wordset(
-    "includes contains ships supports requires uses represents inherits names stands waits times types places "
+    "allows permits depends works includes contains ships supports requires uses represents inherits names stands "
+    "waits times types places "
     "means changes "
     "notes covers calls arguments needs has blocks tests queries formats measures exits imports releases references "
     "functions methods values classes objects fields options"
@@ -206,6 +207,8 @@ def _does(match: re.Match[str]) -> str | None:
     subject, verb = match["subject"], match["verb"]
     if verb not in THIRDS or verb in _NOT_ACTING or match["rest"].split()[0] in ("or", "and", "of"):
         return None
+    if " " in subject.strip("`") and subject.startswith("`") and subject[1].isupper():
+        return None
     words = subject.split("` ")
     if not subject.startswith("`"):
         if words[-1].split()[-1] in (
@@ -221,6 +224,14 @@ def _does(match: re.Match[str]) -> str | None:
             "not",
             "must",
             "can",
+        ):
+            return None
+        if words[-1].split()[-1].endswith("ly") or words[-1].split()[-1] in (
+            "either",
+            "always",
+            "then",
+            "just",
+            "never",
         ):
             return None
         article = "an" if subject.startswith(("An ",)) else "a" if subject.startswith("A ") else "the"

@@ -107,6 +107,7 @@ def _asked(passage: Passage, text: str) -> str | None:
     """The question a heading poses directly ("What is X?") or in other words ("When to use X", "How X works")."""
     first = text.split()[0].lower().rstrip(",")
     if text.endswith("?"):
+        text = _sentence_case(text)
         return text if _asks_alone(passage, text) else _named(passage, text)
     words = text.split()
     if first not in _QUESTION_WORD or len(words) < 3:
@@ -141,8 +142,8 @@ def _asks_alone(passage: Passage, question: str) -> bool:
     low = words[0].lower().strip(",")
     small = [w.lower().strip(",?") for w in words]
     asks = low in _QUESTION_WORD | _AUXILIARY or any(w in _QUESTION_WORD | _AUXILIARY for w in small[1:6])
-    has_verb = low in ("why", "how") or any(w in _AUXILIARY or w in THIRDS or w in BASES for w in small)
-    return asks and has_verb and question.count("?") == 1
+    has_verb = low in ("why", "how") or any(w in _AUXILIARY or w in THIRDS for w in small)
+    return asks and small[1] != "about" and has_verb and question.count("?") == 1
 
 
 def _named(passage: Passage, question: str) -> str | None:
@@ -192,8 +193,14 @@ def _how(text: str) -> str | None:
 
 _DETERMINERS = wordset("a an the your new another multiple several all custom")
 _NOMINAL_GERUNDS = wordset(
+    "mapping logging caching packaging versioning routing setting listing binding rendering sampling "
     "engineering training processing naming programming testing casting typing building string meaning"
 )
+
+
+def _sentence_case(question: str) -> str:
+    first, _, rest = question.partition(" ")
+    return f"{first} {_small_words(rest)}" if rest else question
 
 
 def _small_words(rest: str) -> str:

@@ -45,7 +45,9 @@ _MEANS = frozenset(
 _PURPOSE = frozenset(
     {"purpose", "use", "used for", "usage", "what for", "use case", "when to use", "role", "intent", "what it is for"}
 )
-_HOLDS = frozenset({"content", "contents", "what it holds", "holds", "contains", "what is in it", "what it contains"})
+_HOLDS = frozenset(
+    {"content", "contents", "what it holds", "holds", "contains", "what", "inside", "what is in it", "what it contains"}
+)
 _REASON = frozenset({"reason", "because", "rationale", "why", "justification"})
 _NOT_A_NOUN = wordset(
     """for use because with without when where how which who is are has can to from by on off in at yes no and or not
