@@ -142,6 +142,12 @@ class CallLog:
         with self._lock, self._explained():
             self._db.close()
 
+    def __enter__(self) -> CallLog:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def _open(self, read_only: bool) -> sqlite3.Connection:
         if self.path is None:
             target, uri = ":memory:", False
@@ -149,7 +155,7 @@ class CallLog:
             # Where no process has the log open there is no write-ahead file. A read-only connection
             # would create one and could not remove it, so the file is then read as unchangeable.
             waiting = Path(f"{self.path}-wal").exists()
-            target, uri = f"{self.path.absolute().as_uri()}?{'mode=ro' if waiting else 'immutable=1'}", True
+            target, uri = f"{self.path.absolute().as_uri()}?{'' if waiting else 'immutable=1&'}mode=ro", True
         else:
             target, uri = str(self.path), False
         db = sqlite3.connect(target, uri=uri, timeout=30, isolation_level=None, check_same_thread=False)

@@ -85,12 +85,12 @@ class Limited:
         if self.stopped is not None:
             raise _copy(self.stopped)
         arrival = next(self._arrivals)
-        answers_before = self._answers
         limit_s = self.config.timeout_s
         attempt = 0
         while True:
             attempt += 1
             await self._enter(request.priority, arrival)
+            answers_before = self._answers
             try:
                 async with asyncio.timeout(limit_s):
                     reply = await self.transport.complete(request)
@@ -99,6 +99,7 @@ class Limited:
                 limit_s = min(2 * limit_s, 4 * self.config.timeout_s)
             except Fault as error:
                 fault = error
+                self._close_for(fault.retry_after)  # before the place is given on
             except Rejected as error:
                 raise CallFailed(request.key(), f"http_{error.status}", attempt, error.raw) from None
             except DatagenError as error:
@@ -130,6 +131,7 @@ class Limited:
     async def _give_up_or_wait(self, request: Request, fault: Fault, attempt: int, answers_before: int) -> None:
         """Return when the next attempt may begin; raise where there is to be none."""
         last = attempt >= self.config.attempts
+        # Nobody got an answer while this attempt was under way: perhaps there is nothing any more.
         unanswered = fault.reason in _NO_ANSWER and self._answers == answers_before
         if unanswered and (last or (attempt == EARLY_LOOK and self._answers == 0)) and not await self._alive():
             error = problems.gone(self.transport.base_url, _why(fault))
@@ -151,15 +153,8 @@ class Limited:
 
     async def _pause(self, fault: Fault, attempt: int) -> None:
         ceiling = min(self.config.max_backoff_s, self.config.backoff_s * 2.0 ** min(attempt - 1, 60))
-        wait = self._draw() * ceiling
+        wait = max(self._draw() * ceiling, fault.retry_after or 0.0)
         loop = asyncio.get_running_loop()
-        if fault.retry_after is not None:
-            if fault.retry_after > MAX_PAUSE_S:
-                error = problems.long_pause(self.transport.base_url, fault.retry_after)
-                self.stop(error)
-                raise error
-            wait = max(wait, fault.retry_after)
-            self._opens_at = max(self._opens_at, loop.time() + fault.retry_after)
         if self.stopped is not None:
             raise _copy(self.stopped)
         nap = loop.create_future()
@@ -170,6 +165,16 @@ class Limited:
         finally:
             timer.cancel()
             self._sleeping.discard(nap)
+
+    def _close_for(self, seconds: float | None) -> None:
+        """Start nothing new for so long, because the endpoint asks for it."""
+        if seconds is None:
+            return
+        if seconds > MAX_PAUSE_S:
+            error = problems.long_pause(self.transport.base_url, seconds)
+            self.stop(error)
+            raise error
+        self._opens_at = max(self._opens_at, asyncio.get_running_loop().time() + seconds)
 
     async def _enter(self, priority: int, arrival: int) -> None:
         """Take a place, waiting for one in order of (priority, arrival)."""

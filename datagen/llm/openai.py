@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 import json
+import os
 import time
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
@@ -67,7 +69,7 @@ class OpenAIBackend:
                 raise problems.bad_key(key_env)
             self._headers["Authorization"] = f"Bearer {key}"
         elif user:
-            self._headers["Authorization"] = aiohttp.BasicAuth(*user).encode()
+            self._headers["Authorization"] = f"Basic {base64.b64encode(':'.join(user).encode()).decode()}"
 
     async def complete(self, request: Request) -> Reply:
         """Ask once.
@@ -202,9 +204,9 @@ class OpenAIBackend:
 
 
 def _cause(error: Exception) -> str:
-    inner = error.__cause__ or error
-    if isinstance(inner, OSError) and inner.strerror:
-        return inner.strerror
+    errno = getattr(error, "errno", None)
+    if isinstance(errno, int) and errno > 0:
+        return os.strerror(errno)
     return f"{type(error).__name__}: {error}"
 
 
@@ -227,7 +229,7 @@ def _split_url(base_url: str) -> tuple[str, tuple[str, str] | None]:
         raise problems.bad_url(base_url)
     netloc = parts.netloc.rpartition("@")[2]
     root = urlunsplit((parts.scheme, netloc, parts.path.rstrip("/"), "", ""))
-    user = (parts.username or "", parts.password or "") if "@" in parts.netloc else None
+    user = (unquote(parts.username or ""), unquote(parts.password or "")) if "@" in parts.netloc else None
     return root, user
 
 
