@@ -27,6 +27,7 @@ from datagen.sources.discover import Discovery
 
 OPENAI_URL = "https://api.openai.com/v1"
 SKETCH_NGRAM, SKETCH_PERMUTATIONS = 3, 128
+NAMED_AT_MOST = 200  # skipped files on the screen; the report names them all
 PROCESSES_FROM_BYTES = 20_000_000  # below, starting processes costs more than they save
 
 
@@ -214,7 +215,9 @@ def run(config: Config, out: Path | None, listener: Listener) -> Outcome:
                 shards = runner.run()
                 facts = _facts(config, models, nodes, shards)
                 elapsed = time.monotonic() - begun
-                return results.finish(folder, config, discovery, facts, events, elapsed if events.worked else 0.0)
+                outcome = results.finish(folder, config, discovery, facts, events, elapsed if events.worked else 0.0)
+                _name_skipped(outcome, listener)
+                return outcome
             finally:
                 if with_model:
                     from datagen.llm import connect as connections
@@ -222,6 +225,13 @@ def run(config: Config, out: Path | None, listener: Listener) -> Outcome:
 
                     connections.close()
                     loop.close()
+
+
+def _name_skipped(outcome: Outcome, listener: Listener) -> None:
+    for skip in outcome.skipped[:NAMED_AT_MOST]:
+        listener.note(f"Skipped {skip['path']}: {skip['reason']}")
+    if len(outcome.skipped) > NAMED_AT_MOST:
+        listener.note(f"… and {len(outcome.skipped) - NAMED_AT_MOST:,} more, each named in report.json")
 
 
 def _source(files: tuple[SourceFile, ...]) -> Source:
