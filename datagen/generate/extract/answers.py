@@ -50,7 +50,7 @@ _POINTS_ELSEWHERE = re.compile(
 )
 _FOOTNOTE = re.compile(
     r"\[(?:\^[^\]\n]{1,30}|#?\w{0,20}|\d{1,3})\]_|\[\^[^\]\n]{1,30}\]|(?<=[\w.,;)`])[ ]?\[\d{1,3}\](?![(\w])|"
-    r"\[citation needed\]"
+    r"\[citation needed\]|\]\[[^\[\]\n]{0,80}\]"
 )
 _ROLE = re.compile(r":[a-z]{2,12}(?::[a-z]{2,12})?:`|\|\w{1,30}\||\]_|`_|^\.\. ", re.M)
 _TEMPLATE = re.compile(r"\{\{|\{%|<%|\$\{\w|</?[a-z]{1,12}(?:>|/>| [a-z]{2,12}=)", re.I)

@@ -11,7 +11,7 @@ from datagen.generate.extract.definitions import in_subject
 from datagen.generate.extract.inline import count_words, lower_first, plain, sentences
 from datagen.generate.extract.lexicon import wordset
 from datagen.generate.extract.passage import Candidate, Passage
-from datagen.generate.extract.verbs import BASES, THIRDS
+from datagen.generate.extract.verbs import BASES, IMPERATIVES, THIRDS
 
 MAX_LINES = 40
 MAX_CHARACTERS = 1600
@@ -33,6 +33,7 @@ _TRAILER = re.compile(
     r"with one command|from the command line|e\.g\.?|for example))$"
 )
 _CLAUSE = re.compile(r"\b(?:can|is|are|will|would|should|could|may|might|must|as follows|like this|like so)\b")
+_DETERMINERS = wordset("a an the your all each every any some")
 _LOOSE_ENDS = wordset("like with by to for of from in on as using via and or following")
 _CLAUSE_TRAILER = re.compile(r",? (?:you|one|we) (?:can|could|would|may|might|should|must)(?: \w+)?$")
 _ARTEFACT = re.compile(
@@ -122,7 +123,8 @@ def _imperative(sentence: str) -> str | None:
     words = body.split()
     if (
         not 3 <= len(words) <= 16
-        or words[0].lower() not in BASES
+        or words[0].lower() not in (BASES if words[1].lower() in _DETERMINERS else IMPERATIVES)
+        or _CLAUSE.search(" ".join(words[:4]))
         or "," in body
         or not (words[0][0].isupper() or body != sentence[:-1])
     ):

@@ -137,6 +137,7 @@ def _is_a(passage: Passage, block: Block, subject: list[str], verb: str, rest: l
         words[:2] == ["the", "default"]
         and 3 <= len(words) <= 6
         and verb == "is"
+        and words[-1] not in GENERIC_NOUNS
         and _clean_subject(subject[1:], {"default"})
     ):
         return in_subject(passage, f"What is {lower_first(plain(' '.join(subject)))}?", subject)

@@ -24,6 +24,7 @@ _ARTICLE = re.compile(r"(?:an?|the|any|one|every)\s", re.I)
 _CONFIGURATION = re.compile(
     r"\b(?:config\w*|settings?|options?|keys?|fields?|parameters?|arguments?|attributes?|variables?)\b", re.I
 )
+_NOUN_PHRASE = re.compile(r"\w+ (?:that|which|who|of|for|are|is|and|or|in)\b")
 _GLOSSARY = re.compile(r"\b(?:glossary|terminology|terms|definitions?|concepts?|vocabulary)\b", re.I)
 _PARAMETER_SECTION = re.compile(r"\b(?:parameters?|arguments?|returns?|raises?|args)\b", re.I)
 
@@ -95,7 +96,7 @@ def question_about(passage: Passage, block: Block, term: str, explanation: str) 
         return None
     prose = plain(explanation)
     first = prose.split()[0].lower().strip(",.;:()`*")
-    acts = first in THIRDS or (first.endswith("s") and first[:-1] in THIRDS.values())
+    acts = first in THIRDS and not _NOUN_PHRASE.match(prose)
     near = " ".join(block.path[-2:])
     if is_code(term) or is_identifier(term):
         return _about_code(passage, block, as_code(term) if "`" not in term else term, first, acts, near, prose)
@@ -116,6 +117,8 @@ def question_about(passage: Passage, block: Block, term: str, explanation: str) 
 
 def _about_code(passage: Passage, block: Block, term: str, first: str, acts: bool, near: str, prose: str) -> str | None:
     bare = term.strip("`")
+    if bare.isupper() and len(bare) > 3:  # an error code or an environment variable
+        return _placed(passage, f"What does {term} mean?", "")
     where = _place(passage, block, bare)
     if bare.startswith("-"):
         return _placed(passage, f"What does the {term} option do?", where)

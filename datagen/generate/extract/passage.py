@@ -35,7 +35,8 @@ GENERIC = wordset(
     """introduction overview abstract summary background motivation rationale specification details usage example
     examples notes description general basics readme home welcome documentation docs guide tutorial quickstart
     installation configuration reference api faq options parameters arguments settings commands conclusion preface
-    untitled index contents about features requirements design implementation discussion"""
+    untitled index contents manual library tool project package handbook cookbook introduction changelog about
+    features requirements design implementation discussion"""
 )
 """Headings and titles that do not name a subject."""
 
@@ -105,8 +106,8 @@ def unnumbered(heading: str) -> str:
 def subject_of(title: str) -> str:
     """The short proper name a title states, or "" where it is a common phrase.
 
-    ``"PEP 8 – Style Guide for Python Code"`` → ``"PEP 8"``; ``"NumPy"`` → ``"NumPy"``;
-    ``"Configuration"`` → ``""``.
+    ``"PEP 8 – Style Guide for Python Code"`` → ``"PEP 8"``; ``"NumPy"`` → ``"NumPy"``; ``"semchunk"`` →
+    ``"semchunk"``; ``"Configuration"``, ``"Getting Started"`` → ``""``.
     """
     text = plain(title).strip()
     if numbered := _NUMBERED.match(text):
@@ -120,6 +121,10 @@ def subject_of(title: str) -> str:
         return ""
     if is_identifier(text):
         return text if "/" not in text and "." not in text.strip("`") else ""
-    first, *rest = text.split()
-    proper = any(c.isupper() for c in first[1:]) or (rest and all(w[0].isupper() for w in rest if w[0].isalpha()))
-    return text if proper and text.replace(" ", "").replace("-", "").isalnum() else ""
+    words = text.split()
+    if words[-1].lower() in GENERIC or not text.replace(" ", "").replace("-", "").isalnum():
+        return ""
+    if len(words) == 1:
+        return text if text.islower() or any(c.isupper() for c in text[1:]) else ""
+    mixed = any(any(c.isupper() for c in w[1:]) and not w.isupper() for w in words)
+    return text if mixed or any(c.isdigit() for c in text) else ""

@@ -50,6 +50,8 @@ _NOT_ACTING = wordset(
     "notes covers calls arguments needs has blocks tests queries formats measures exits imports releases references "
     "functions methods values classes objects fields options"
 )
+_OPEN_CLAUSE = wordset("you using in and not possible necessary needed no any however all doing")
+_WISHES = wordset("want need wish would prefer like are have use can")
 _MODAL = re.compile(r"\b(?:will|would|should|could|might)\b")
 _ADVERB = re.compile(r"\b(?:also|still|then|therefore|already|now|again|thus)\b")
 _UNFINISHED = re.compile(
@@ -149,37 +151,15 @@ def _if(flat: str) -> str | None:
         return None
     opener = main.split()[0].lower()
     word = match["word"].lower()
-    if words[0].lower() in (
-        "you",
-        "using",
-        "in",
-        "and",
-        "not",
-        "possible",
-        "necessary",
-        "needed",
-        "no",
-        "any",
-        "all",
-        "doing",
-    ):
-        if words[0].lower() != "you" or words[1] in (
-            "want",
-            "need",
-            "wish",
-            "would",
-            "prefer",
-            "like",
-            "are",
-            "have",
-            "use",
-            "can",
-        ):
+    if words[0].lower() in _OPEN_CLAUSE:
+        if words[0].lower() != "you" or words[1] in _WISHES:
             return None
         if opener in ("you", "use", "please", "consider"):
             return f"What should you do {word} {clause}?"
         return None
-    if opener in IMPERATIVES or opener in ("use", "set", "run", "make", "please", "do", "don't"):
+    second = main.split()[1].lower() if len(main.split()) > 1 else ""
+    commands = opener in BASES and (second in ("a", "an", "the", "your") or second.startswith("`"))
+    if commands or opener in IMPERATIVES or opener in ("use", "set", "run", "make", "please", "do", "don't"):
         return f"What should you do {word} {clause}?"
     if opener in (
         "you",

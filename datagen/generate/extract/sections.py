@@ -20,6 +20,7 @@ _PRONOUN = re.compile(
     r"\b(?:this|that|these|those|it|its|they|them|their|here|there|he|she|above|below|such|following|one|ones)\b", re.I
 )
 _BOLD_LINE = re.compile(r"(?:\*\*|__)([^*\n]{8,150}\?)(?:\*\*|__)$|(?:\d{1,3}[.)] |Q[:.] ?)([A-Z][^\n]{8,150}\?)$")
+_THIS = re.compile(r"\bthis (?:PEP|project|package|library|tool|program|framework|specification|standard)\b", re.I)
 _AUXILIARY = {
     "is",
     "are",
@@ -147,12 +148,10 @@ def _asks_alone(passage: Passage, question: str) -> bool:
 
 
 def _named(passage: Passage, question: str) -> str | None:
-    """A question about "this" or "it", asked of the document's subject where it has a name."""
-    if not passage.subject or not re.search(r"\b(?:this|it)\b", question) or len(question.split()) < 3:
+    """A question about "this project", asked of the document's subject where it has a name."""
+    if not passage.subject:
         return None
-    name = re.sub(
-        r"\b(?:this (?:PEP|project|package|library|tool|document)|this|it)\b", passage.subject, question, count=1
-    )
+    name = _THIS.sub(passage.subject, question, count=1)
     return name if _asks_alone(passage, name) else None
 
 
@@ -203,11 +202,14 @@ def _sentence_case(question: str) -> str:
     return f"{first} {_small_words(rest)}" if rest else question
 
 
+_SMALL_IN_TITLES = wordset("a an the of in on at to for from by with and or nor but as is are vs via into over if than")
+
+
 def _small_words(rest: str) -> str:
     """Title case undone: where every longer word is capitalised, only names and acronyms keep their capital."""
     words = rest.split()
-    long_words = [w for w in words if len(w) > 3 and w[0].isalpha()]
-    if len(long_words) >= 2 and all(w[0].isupper() for w in long_words):
+    telling = [w for w in words if w[0].isalpha() and w.lower() not in _SMALL_IN_TITLES]
+    if len(telling) >= 2 and all(w[0].isupper() for w in telling):
         return " ".join(lower_first(w) for w in words)
     return lower_first(rest) if words[0].lower() in _DETERMINERS or len(words[0]) <= 3 else rest
 
