@@ -11,6 +11,11 @@ _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _UNSPACED = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\u0e00-\u0e7f\u0e80-\u0eff\u1000-\u109f\u1780-\u17ff]")
 
 
+def wordset(words: str) -> frozenset[str]:
+    """The set of the words of a text, split at white space."""
+    return frozenset(words.split())
+
+
 def count_words(text: str) -> int:
     """Words between white space; in scripts without spaces, half the characters."""
     unspaced = len(_UNSPACED.findall(text)) if not text.isascii() else 0

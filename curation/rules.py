@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 
 from curation.config import RulesConfig
 from curation.language import identify
-from curation.prose import count_words, lines_of, open_fence, without_code, word_list
+from curation.prose import count_words, lines_of, open_fence, without_code, word_list, wordset
 from datagen.core.record import AnyRecord, Sample, Verdict
 from datagen.core.stage import Map, Shard
 
@@ -55,81 +55,11 @@ _REFERS = re.compile(
     r"\bas (?:mentioned|shown|described|noted|stated|discussed) (?:above|below|earlier)\b",
     re.I,
 )
-_DANGLING_WORDS = frozenset(
-    [
-        "and",
-        "or",
-        "but",
-        "nor",
-        "the",
-        "a",
-        "an",
-        "of",
-        "to",
-        "with",
-        "for",
-        "because",
-        "which",
-        "that",
-        "is",
-        "are",
-        "was",
-        "were",
-        "in",
-        "on",
-        "by",
-        "from",
-        "as",
-        "if",
-        "than",
-        "such",
-        "at",
-        "into\n",
-        "",
-        "",
-        "",
-        "e.g",
-        "i.e",
-        "including",
-        "between",
-        "their",
-        "its",
-        "whose",
-        "where",
-        "when",
-        "while",
-        "through",
-        "via",
-        "be",
-        "been",
-        "has",
-        "have",
-        "can",
-        "will",
-        "would",
-        "should",
-        "must\n",
-        "",
-        "",
-        "",
-        "may",
-        "not",
-        "und",
-        "oder",
-        "der",
-        "die",
-        "das",
-        "et",
-        "ou",
-        "le",
-        "la",
-        "les",
-        "y",
-        "o",
-        "el",
-        "de",
-    ]
-) | frozenset({"\n"})
+_DANGLING_WORDS = wordset(
+    """and or but nor the a an of to with for because which that is are was were in on by from as if than such at into
+    e.g i.e including between their its whose where when while through via be been has have can will would should must
+    may not und oder der die das et ou le la les y o el de"""
+)
 _ENDS = re.compile(r"[.!?。！？؟।…:;][\"'”’»)\]*_`]*$")
 _LAST_WORD = re.compile(r"([^\W\d_][\w.]*)$")
 _STRUCTURE = re.compile(r"[ \t]*(?:[-*+] |\d{1,4}[.)] |#{1,6} |\||>|```|~~~| {4}|\t)")
