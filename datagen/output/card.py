@@ -1,0 +1,139 @@
+"""The dataset card: what is in an export, how it was made and what it is not good for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from datagen.output.formats import PREFERENCE_FEATURES, Format
+from datagen.output.summary import is_heuristic, uses_model
+from datagen.output.templating import environment
+from datagen.output.text import scrub
+
+_SPLITS = (("train", "train"), ("valid", "validation"), ("test", "test"))
+_SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
+
+
+def cell(text: object) -> str:
+    """Text for a cell of a Markdown table: one line, nothing in it that Markdown or HTML would act on."""
+    flat = " ".join(scrub(str(text)).split())
+    return re.sub(r"([\\`*_{}\[\]<>#|!~&])", r"\\\1", flat)
+
+
+def code(text: object) -> str:
+    """Text for a code span inside a table."""
+    return " ".join(scrub(str(text)).split()).replace("`", "'").replace("|", "¦")
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a card is made of.
+
+    Attributes:
+        format: of the rows.
+        counts: rows by file name.
+        recipes: rows by recipe.
+        models: rows by the model that wrote them.
+        scored_by: rows by who scored them; "" for rows without a score.
+        unwritten: samples the format could not hold, by reason.
+        facts: the content of report.json, or {}.
+    """
+
+    format: Format
+    counts: Mapping[str, int]
+    recipes: Mapping[str, int]
+    models: Mapping[str, int]
+    scored_by: Mapping[str, int]
+    unwritten: Mapping[str, int]
+    facts: Mapping[str, Any]
+
+    def render(self) -> bytes:
+        """The content of README.md."""
+        facts = self.facts
+        rows = sum(n for name, n in self.counts.items() if name.startswith("sft."))
+        pairs = sum(n for name, n in self.counts.items() if name.startswith("preference."))
+        written_by = [name for name in sorted(self.models) if uses_model(name)]
+        template = environment(html=False, cell=cell, code=code).get_template("card.md.j2")
+        text = template.render(
+            front=self._front(rows),
+            title="Curated training data",
+            summary=self._summary(rows, pairs),
+            written_by=written_by,
+            by_rules=len(written_by) < len(self.models),
+            heuristic=is_heuristic(self.scored_by),
+            files=list(self.counts.items()),
+            format_about=self.format.about,
+            pairs=pairs,
+            unwritten=sorted(self.unwritten.items()),
+            version=facts.get("datagen", ""),
+            recipes=_listed(self.recipes),
+            scored_by=_listed(self.scored_by),
+            threshold=facts.get("threshold"),
+            seed=facts.get("seed"),
+            prompts=sorted((facts.get("prompts") or {}).items()),
+            stages=[(r["stage"], r["reason"], r["unit"], r["count"]) for r in facts.get("rejections") or ()],
+            ledger=facts.get("ledger"),
+        )
+        return scrub(text).encode()
+
+    def _summary(self, rows: int, pairs: int) -> str:
+        what = f"{rows:,} conversations for supervised fine-tuning"
+        if pairs:
+            what += f" and {pairs:,} preference pairs"
+        documents = (self.facts.get("totals") or {}).get("documents")
+        return what + (f", made from {documents:,} documents." if documents else ".")
+
+    def _front(self, rows: int) -> str:
+        import yaml
+
+        configs = [c for c in (self._config("sft"), self._config("preference")) if c]
+        size = next((name for most, name in _SIZES if rows < most), "n>1M")
+        body: dict[str, Any] = {
+            "license": "unknown",
+            "pretty_name": "Curated training data",
+            "task_categories": ["text-generation", "question-answering"],
+            "size_categories": [size],
+            "tags": ["synthetic" if any(map(uses_model, self.models)) else "extractive", "datagen"],
+        }
+        language = str(((self.facts.get("config") or {}).get("curation") or {}).get("rules", {}).get("language", ""))
+        if re.fullmatch(r"[a-z]{2,3}", language):
+            body["language"] = [language]
+        if configs:
+            body["configs"] = configs
+            body["dataset_info"] = [
+                {
+                    "config_name": c["config_name"],
+                    "features": PREFERENCE_FEATURES if c["config_name"] == "preference" else self.format.features,
+                }
+                for c in configs
+            ]
+        dumped: str = yaml.dump(body, Dumper=_plain_dumper(), sort_keys=False, allow_unicode=True, width=120)
+        return dumped
+
+    def _config(self, part: str) -> dict[str, Any] | None:
+        files = [
+            {"split": split, "path": name}
+            for short, split in _SPLITS
+            if self.counts.get(name := f"{part}.{short}.{self.format.suffix}")
+        ]
+        if not files:
+            return None
+        return {"config_name": part, **({"default": True} if part == "sft" else {}), "data_files": files}
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{cell(name) or 'nobody'} ({n:,} rows)" for name, n in sorted(counts.items()))
+
+
+def _plain_dumper() -> Any:
+    import yaml
+
+    class Plain(yaml.SafeDumper):
+        """Without anchors and aliases, which not every reader of cards knows."""
+
+        def ignore_aliases(self, data: Any) -> bool:
+            return True
+
+    return Plain

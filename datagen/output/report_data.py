@@ -1,0 +1,234 @@
+"""Gathers, in one pass over a run's records, everything its report says.
+
+Memory is bounded by what is shown: counters, a few examples a reason, a sample of the samples. Only the
+list of documents and skipped files grows with the source.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from datagen.core.record import Chunk, Document, Failure, Sample
+from datagen.output import shown
+from datagen.output.funnel import funnel, stage_order
+from datagen.output.histogram import Lengths, Scores
+from datagen.output.ledger import Ledger
+from datagen.output.pick import Fair, Least
+from datagen.output.summary import about_model, headline, shaping
+
+EXAMPLES = 3
+"""Examples of each reason."""
+EXTREMES = 5
+"""Best and worst samples."""
+BROWSED = 2_000
+"""Samples in the page's browser at most."""
+REJECTED_SHARE = 0.3
+"""Of them, at least this share is left to the rejected ones where there are so many."""
+PAGE = "page"
+"""The key of what stands in report.html alone: it may change when the same work is done again."""
+
+Key = tuple[str, str, str]  # unit, stage, reason
+
+
+class ReportBuilder:
+    """Feed it with the records in the order of the run, then :meth:`finish`.
+
+    The methods take records as they left the last stage that handles their kind.
+    """
+
+    def __init__(self) -> None:
+        self._skipped: list[dict[str, str]] = []
+        self._unreadable: Counter[str] = Counter()
+        self._documents: list[tuple[str, str, str, int]] = []
+        self._chunks_of: Counter[str] = Counter()
+        self._kept_of: Counter[str] = Counter()
+        self._chunks = self._chunk_tokens = 0
+        self._ledger = Ledger()
+        self._losses: Counter[Key] = Counter()
+        self._examples: dict[Key, Least[dict[str, Any]]] = {}
+        self._failed: dict[str, Least[dict[str, Any]]] = {}
+        self._scores, self._means = Scores(), Scores()
+        self._scored_by: Counter[str] = Counter()
+        self._lengths = Lengths()
+        self._kept: Counter[tuple[str, str]] = Counter()
+        self._best: Least[dict[str, Any]] = Least(EXTREMES)
+        self._worst: Least[dict[str, Any]] = Least(EXTREMES)
+        self._shown_kept: Fair[dict[str, Any]] = Fair(BROWSED)
+        self._shown_rejected: Fair[dict[str, Any]] = Fair(BROWSED)
+
+    def skipped(self, path: str, reason: str) -> None:
+        """A file that was found and not taken, with the reason in a few words."""
+        self._skipped.append({"path": path, "reason": reason})
+
+    def document(self, document: Document) -> None:
+        """A document; one that has a verdict counts as skipped."""
+        if document.verdict is not None:
+            reason, evidence = document.verdict.reason, document.verdict.evidence
+            self._unreadable[reason] += 1
+            self._skipped.append({"path": document.path, "reason": f"{reason}: {evidence}" if evidence else reason})
+            return
+        self._documents.append((document.path, document.kind, document.split, len(document.text)))
+
+    def chunk(self, chunk: Chunk) -> None:
+        """A chunk, screened."""
+        self._chunks += 1
+        self._chunk_tokens += chunk.tokens
+        self._chunks_of[chunk.path] += 1
+        self._lengths.calibrate(len(chunk.text), chunk.tokens)
+        if chunk.verdict is not None:
+            key = ("chunks", chunk.verdict.stage, chunk.verdict.reason)
+            self._losses[key] += 1
+            self._example(key).offer(chunk.id, lambda: shown.chunk(chunk))
+
+    def sample(self, sample: Sample) -> None:
+        """A sample after the last stage."""
+        self._ledger.add(sample)
+        if sample.score is not None:
+            self._scores.add(sample.scores)
+            self._means.add({"mean": sample.score})
+            self._scored_by[sample.scored_by] += 1
+        verdict = sample.verdict
+        if verdict is not None:
+            key = ("samples", verdict.stage, verdict.reason)
+            self._losses[key] += 1
+            self._example(key).offer(sample.id, lambda: shown.rejected_sample(sample))
+            group = f"{verdict.stage} {verdict.reason}"
+            self._shown_rejected.offer(group, sample.id, lambda: shown.sample(sample))
+            return
+        self._kept[sample.recipe, sample.split] += 1
+        self._kept_of[sample.lineage.path] += 1
+        self._lengths.add(sum(len(m.content) for m in sample.messages), len(sample.messages))
+        if sample.score is not None:
+            self._best.offer((-sample.score, sample.id), lambda: shown.sample(sample))
+            self._worst.offer((sample.score, sample.id), lambda: shown.sample(sample))
+        self._shown_kept.offer(f"{sample.recipe} {sample.split}", sample.id, lambda: shown.sample(sample))
+
+    def failure(self, failure: Failure) -> None:
+        """What a model owed."""
+        self._ledger.add(failure)
+        examples = self._failed.setdefault(failure.reason, Least(EXAMPLES))
+        examples.offer((failure.chunk, failure.recipe, failure.call), lambda: shown.failure(failure))
+
+    def _example(self, key: Key) -> Least[dict[str, Any]]:
+        return self._examples.setdefault(key, Least(EXAMPLES))
+
+    def finish(self, facts: Mapping[str, Any]) -> dict[str, Any]:
+        """The report as plain values.
+
+        Args:
+            facts: any of ``datagen`` (version), ``ledger`` (as in ledger.json; without it, one of what was
+                fed), ``model``, ``judge``, ``prompts`` (name → SHA-256), ``seed``, ``threshold``, ``config`` (the
+                resolved tree), and for the page alone ``usage``, ``timing`` and ``libraries``.
+
+        Returns:
+            The content of report.json, and under ``"page"`` what only report.html shows.
+        """
+        ledger = dict(facts.get("ledger") or self._ledger.as_dict())
+        fed = self._ledger.as_dict()
+        steps = funnel(
+            skipped=len(self._skipped) - self._unreadable.total(),
+            unreadable=self._unreadable,
+            documents=len(self._documents),
+            chunks=self._chunks,
+            chunk_losses=self._by_stage("chunks"),
+            requested=fed["requested"],
+            failed=fed["failed"],
+            sample_losses=self._by_stage("samples"),
+        )
+        totals = {
+            "files": steps[0]["count"],
+            "documents": len(self._documents),
+            "characters": sum(d[3] for d in self._documents),
+            "chunks": self._chunks,
+            "chunk_tokens": self._chunk_tokens,
+        }
+        config = dict(facts.get("config") or {})
+        data: dict[str, Any] = {
+            "datagen": str(facts.get("datagen") or ""),
+            "model": str(facts.get("model") or ""),
+            "judge": facts.get("judge"),
+            "scored_by": dict(sorted(self._scored_by.items())),
+            "threshold": facts.get("threshold"),
+            "seed": facts.get("seed"),
+            "totals": totals,
+            "ledger": ledger,
+            "adds_up": ledger["requested"]
+            == ledger["kept"] + sum(ledger["rejected"].values()) + sum(ledger["failed"].values()),
+            "documents": [
+                {
+                    "path": path,
+                    "kind": kind,
+                    "split": split,
+                    "characters": characters,
+                    "chunks": self._chunks_of[path],
+                    "kept": self._kept_of[path],
+                }
+                for path, kind, split, characters in sorted(self._documents)
+            ],
+            "skipped": sorted(self._skipped, key=lambda s: (s["path"], s["reason"])),
+            "kinds": self._kinds(),
+            "funnel": steps,
+            "rejections": self._rejections(),
+            "failures": [
+                {"reason": reason, "count": fed["failed"].get(reason, 0), "examples": list(examples)}
+                for reason, examples in sorted(self._failed.items())
+            ],
+            "scores": {**self._means.as_dict(), **self._scores.as_dict()},
+            "lengths": self._lengths.as_dict(),
+            "splits": self._splits(),
+            "best": list(self._best),
+            "worst": list(self._worst),
+            "prompts": dict(facts.get("prompts") or {}),
+            "config": shaping(config),
+        }
+        data["headline"] = headline(data)
+        data["about_model"] = about_model(data)
+        data[PAGE] = {
+            "samples": self._browsed(),
+            "usage": facts.get("usage"),
+            "timing": facts.get("timing"),
+            "libraries": dict(facts.get("libraries") or {}),
+            "config": config,
+        }
+        return data
+
+    def _by_stage(self, unit: str) -> dict[tuple[str, str], int]:
+        return {(stage, reason): n for (u, stage, reason), n in self._losses.items() if u == unit}
+
+    def _rejections(self) -> list[dict[str, Any]]:
+        ordered = sorted(self._losses, key=lambda k: (k[0], stage_order(k[1]), -self._losses[k], k[2]))
+        return [
+            {
+                "unit": unit,
+                "stage": stage,
+                "reason": reason,
+                "count": self._losses[unit, stage, reason],
+                "examples": list(self._examples[unit, stage, reason]),
+            }
+            for unit, stage, reason in ordered
+        ]
+
+    def _kinds(self) -> list[dict[str, Any]]:
+        kinds: dict[str, dict[str, Any]] = {}
+        for path, kind, _, characters in self._documents:
+            row = kinds.setdefault(kind, {"kind": kind, "documents": 0, "characters": 0, "chunks": 0, "kept": 0})
+            row["documents"] += 1
+            row["characters"] += characters
+            row["chunks"] += self._chunks_of[path]
+            row["kept"] += self._kept_of[path]
+        return sorted(kinds.values(), key=lambda row: (-row["characters"], row["kind"]))
+
+    def _splits(self) -> dict[str, dict[str, int]]:
+        recipes: dict[str, dict[str, int]] = {}
+        for (recipe, split), n in sorted(self._kept.items()):
+            recipes.setdefault(recipe, {})[split] = n
+        return recipes
+
+    def _browsed(self) -> list[dict[str, Any]]:
+        """The samples of the browser, kept ones first; a fair choice where there are too many."""
+        rejected = min(len(self._shown_rejected), max(round(BROWSED * REJECTED_SHARE), BROWSED - len(self._shown_kept)))
+        self._shown_rejected.shrink(rejected)
+        self._shown_kept.shrink(BROWSED - rejected)
+        return [*self._shown_kept, *self._shown_rejected]
