@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from curation.prose import count_words, lines_of, open_fence, without_code, word_list, wordset
 from datagen.core.record import AnyRecord, Sample
@@ -132,9 +132,9 @@ _COMMON = wordset(
 class HeuristicScore(Map):
     """Scores samples without a verdict by :func:`assess`; all others pass unchanged."""
 
-    name: ClassVar[str] = "score"
+    name = "score"
     version: ClassVar[int] = 1
-    produces: ClassVar[Literal["document", "chunk", "sample"]] = "sample"
+    produces = "sample"
 
     def fingerprint(self) -> dict[str, Any]:
         return {"signals": {name: costs for name, (costs, _) in SIGNALS.items()}}

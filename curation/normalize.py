@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from datagen.core.record import AnyRecord, Message, Sample
 from datagen.core.stage import Map, Shard
@@ -76,9 +76,9 @@ class Normalize(Map):
     normalised when it was read: ``answer == document.text[start:end]`` must go on holding.
     """
 
-    name: ClassVar[str] = "normalize"
+    name = "normalize"
     version: ClassVar[int] = 1
-    produces: ClassVar[Literal["document", "chunk", "sample"]] = "sample"
+    produces = "sample"
 
     def fingerprint(self) -> dict[str, Any]:
         return {"unicode": unicodedata.unidata_version}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from curation.config import RulesConfig
 from curation.language import identify
@@ -69,9 +69,9 @@ _LONG_PROSE = 40  # words of prose from which an answer without a full stop is t
 class Rules(Map):
     """Rejects samples whose text alone shows that they are no use; all others pass unchanged."""
 
-    name: ClassVar[str] = STAGE
+    name = STAGE
     version: ClassVar[int] = 1
-    produces: ClassVar[Literal["document", "chunk", "sample"]] = "sample"
+    produces = "sample"
 
     def __init__(self, config: RulesConfig) -> None:
         self.config = config
@@ -156,7 +156,7 @@ def _length(question: str, answer: str, config: RulesConfig) -> Verdict | None:
 
 def _phrases(question: str, answer: str, source: str) -> Verdict | None:
     prose = without_code(answer)
-    # What the document itself says, in a verbatim answer, is no slip of a model.
+    # What the document itself says is no slip of a model: a verbatim answer, a page that speaks of passages.
     own = "" if answer in source and source else prose
     for name, pattern, text in (
         ("boilerplate", _BOILERPLATE, own),
@@ -165,7 +165,8 @@ def _phrases(question: str, answer: str, source: str) -> Verdict | None:
         ("refers_to_prompt", _REFERS, without_code(question)),
         ("refers_to_prompt", _REFERS, prose),
     ):
-        if match := pattern.search(text):
+        match = pattern.search(text)
+        if match and not (name == "refers_to_prompt" and match.group().lower() in source.lower()):
             return _reject(name, f"“{_clip(match.group())}”")
     return None
 

@@ -155,7 +155,9 @@ def _read(file: Path) -> dict[str, Any]:
 def _anchor(tree: dict[str, Any], folder: Path) -> None:
     for section, key in _PATHS:
         part = tree.get(section)
-        value = part.get(key) if isinstance(part, dict) else None
+        if not isinstance(part, dict):
+            continue
+        value = part.get(key)
         if isinstance(value, str) and value:
             part[key] = str(folder / value)
         elif isinstance(value, list):

@@ -44,8 +44,8 @@ class Map(Stage):
             runs in a thread of the driver, several shards at once; else in the chosen executor.
     """
 
-    produces: ClassVar[Literal["document", "chunk", "sample"]]
-    waits: ClassVar[bool] = False
+    produces: Literal["document", "chunk", "sample"]
+    waits: bool = False
 
     @abstractmethod
     def run(self, shard: Shard) -> list[AnyRecord]:
@@ -60,7 +60,7 @@ class Fold(Stage):
     ``barrier`` is False, after the last ``see`` otherwise.
     """
 
-    barrier: ClassVar[bool] = False
+    barrier: bool = False
 
     def begin(self) -> None:
         """Forget everything: a run starts."""

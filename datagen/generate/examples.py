@@ -72,7 +72,7 @@ def _example(row: Any) -> Example:
             turns = {m["role"]: m["content"] for m in reversed(row["messages"])}
             row = {**row, "question": turns["user"], "answer": turns["assistant"]}
         pairs = [{"question": row["question"], "answer": row["answer"], "evidence": row.get("evidence")}]
-    clean = []
+    clean: list[dict[str, Any]] = []
     for pair in pairs:
         question, answer = pair["question"], pair["answer"]
         if not isinstance(question, str) or not isinstance(answer, str):

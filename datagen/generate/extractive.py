@@ -7,7 +7,7 @@ question, and says in each sample's lineage that no model was used.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from datagen.core.record import AnyRecord, Chunk, Quote, Sample
 from datagen.core.stage import Map, Shard
@@ -33,9 +33,9 @@ _MAX_QUESTION = 200  # characters
 class Extractive(Map):
     """Chunks in, samples out; a chunk with a verdict, or not in English, gives none."""
 
-    name: ClassVar[str] = "extractive"
+    name = "extractive"
     version: ClassVar[int] = 1
-    produces: ClassVar[Literal["document", "chunk", "sample"]] = "sample"
+    produces = "sample"
 
     def fingerprint(self) -> dict[str, Any]:
         return {"pairs": PAIRS_A_CHUNK}

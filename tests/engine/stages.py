@@ -21,7 +21,7 @@ class MakeDocuments(Map):
 
     def __init__(self, log: str = "", waits: bool = False, sleep: float = 0.0) -> None:
         self.log = log
-        self.waits = waits  # type: ignore[misc]
+        self.waits = waits
         self.sleep = sleep
 
     def fingerprint(self) -> dict[str, Any]:
