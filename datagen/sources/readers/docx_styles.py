@@ -18,7 +18,7 @@ _LONGEST = 250  # characters a heading may have
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """A paragraph's role: level of a heading (or :data:`TITLE`) or 0, level in a list or None, whether numbered, whether code."""
+    """A paragraph's role: level of a heading (or :data:`TITLE`) or 0, level in a list or None, numbered, code."""
 
     heading: int = 0
     list_level: int | None = None
