@@ -102,6 +102,16 @@ def test_speaking_of_documents_is_not_referring_to_the_prompt(question: str) -> 
     assert reason(question, "A document is cut into passages by the parser.") is None
 
 
+def test_a_page_about_passages_may_speak_of_them() -> None:
+    source = (
+        "## What is in the passage?\n\nA pair whose evidence is not in the passage gets a verdict and stays in the run."
+    )
+    question = "What happens to evidence that is not in the passage?"
+    answer = "A pair whose evidence is not in the passage gets a verdict and stays in the run."
+    assert reason(question, answer, source) is None
+    assert reason(question, answer, "Pairs without evidence get a verdict.") == "refers_to_prompt"
+
+
 def test_wrong_language_against_the_source_and_the_configuration() -> None:
     german = "Der Bericht zeigt, wie viele Zeilen behalten wurden und wie viele nicht, und er ist für alle da."
     english = "The report shows how many rows were kept and how many were not, and it is there for all of them."

@@ -45,10 +45,9 @@ _BAD_AFTER_ARTICLE = wordset(
     obvious old"""
 )
 _VERBS = {
-    "means": ("What does {} mean?", None),
-    "mean": ("What do {} mean?", None),
-    "denotes": ("What does {} denote?", None),
-    "represents": ("What does {} represent?", None),
+    "means": "What does {} mean?",
+    "denotes": "What does {} denote?",
+    "represents": "What does {} represent?",
 }
 _TWO_WORD_VERBS = {
     ("refers", "to"): "What does {} refer to?",
@@ -119,8 +118,8 @@ def question_of(passage: Passage, block: Block, sentence: str) -> str | None:
         if token in ("is", "are"):
             return _is_a(passage, block, subject, token, rest)
         if token in _VERBS and _clean_subject(subject) and rest[0] not in ("that", "you", "it"):
-            name = _name(passage, block, subject, plural=token == "mean")
-            return name and in_subject(passage, _VERBS[token][0].format(name), subject)
+            name = _name(passage, block, subject, plural=False)
+            return name and in_subject(passage, _VERBS[token].format(name), subject)
         if template := _TWO_WORD_VERBS.get((token, rest[0])):
             if not _clean_subject(subject):
                 return None

@@ -11,7 +11,7 @@ from datagen.generate.extract.definitions import ABSTRACT, in_subject
 from datagen.generate.extract.inline import as_code, count_words, is_code, is_identifier, lower_first, plain
 from datagen.generate.extract.lexicon import wordset
 from datagen.generate.extract.passage import Candidate, Passage, is_navigation
-from datagen.generate.extract.verbs import BASES, THIRDS
+from datagen.generate.extract.verbs import BASES, NOUN_PHRASE, THIRDS
 
 _SEPARATOR = r"(?:[ \t]?:[ \t]|[ \t][–—][ \t]|[ \t]--?[ \t]|:\n[ \t]*)"
 _ENTRY = re.compile(
@@ -24,7 +24,6 @@ _ARTICLE = re.compile(r"(?:an?|the|any|one|every)\s", re.I)
 _CONFIGURATION = re.compile(
     r"\b(?:config\w*|settings?|options?|keys?|fields?|parameters?|arguments?|attributes?|variables?)\b", re.I
 )
-_NOUN_PHRASE = re.compile(r"\w+ (?:that|which|who|of|for|are|is|and|or|in)\b")
 _GLOSSARY = re.compile(r"\b(?:glossary|terminology|terms|definitions?|concepts?|vocabulary)\b", re.I)
 _PARAMETER_SECTION = re.compile(r"\b(?:parameters?|arguments?|returns?|raises?|args)\b", re.I)
 
@@ -96,7 +95,7 @@ def question_about(passage: Passage, block: Block, term: str, explanation: str) 
         return None
     prose = plain(explanation)
     first = prose.split()[0].lower().strip(",.;:()`*")
-    acts = first in THIRDS and not _NOUN_PHRASE.match(prose)
+    acts = first in THIRDS and not NOUN_PHRASE.match(prose)
     near = " ".join(block.path[-2:])
     if is_code(term) or is_identifier(term):
         return _about_code(passage, block, as_code(term) if "`" not in term else term, first, acts, near, prose)

@@ -19,15 +19,14 @@ _BARE_NUMBER = re.compile(
 )
 
 NAVIGATION = frozenset(
-    """table of contents|contents|references|reference|copyright|changelog|change log|change history|history|see also|
-    further reading|external links|notes|footnotes|bibliography|acknowledgements|acknowledgments|acknowledgement|
-    license|licence|authors|author|credits|index|links|resources|related|related work|next steps|what's next|
-    what next|release notes|todo|to do|open issues|discussion|citations|sources|navigation|menu|search|
-    contact|contents:|post-history|discussions-to|resolution|appendix|example|examples|footnote|comments""".replace(
-        "\n", ""
-    )
-    .replace("    ", "")
-    .split("|")
+    name.strip()
+    for name in """table of contents|contents|references|reference|copyright|changelog|change log|change
+    history|history|
+    see also|further reading|external links|notes|footnotes|bibliography|acknowledgements|acknowledgments|
+    acknowledgement|license|licence|authors|author|credits|index|links|resources|related|related work|
+    next steps|what's next|what next|release notes|todo|to do|open issues|discussion|citations|sources|
+    navigation|menu|search|contact|contents:|post-history|discussions-to|resolution|appendix|example|
+    examples|footnote|comments""".split("|")
 )
 """Headings under which nothing is asked about."""
 

@@ -227,6 +227,8 @@ def _below(passage: Passage, i: int, *, bold: bool = False) -> int:
         if j == i + 1 and block.kind == "table":
             break
         if count + words > MAX_WORDS:
+            if block.kind in ("table", "item") and count < _ENOUGH:
+                return 0  # what was asked for is in the list or table, and that is too long
             if best == 0 and block.kind == "paragraph" and (cut := _first_sentences(text)):
                 best = block.start + cut
             break

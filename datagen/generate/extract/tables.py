@@ -13,7 +13,7 @@ from datagen.generate.extract.definitions import in_subject
 from datagen.generate.extract.inline import as_code, count_words, is_code, is_identifier, lower_first, plain
 from datagen.generate.extract.lexicon import wordset
 from datagen.generate.extract.passage import Candidate, Passage
-from datagen.generate.extract.verbs import THIRDS
+from datagen.generate.extract.verbs import NOUN_PHRASE, THIRDS
 
 MOST_ROWS = 60
 MOST_COLUMNS = 8
@@ -55,6 +55,7 @@ _NOT_A_NOUN = wordset(
     type types
     required name key status version link url notes"""
 )
+_PART_OF = frozenset({"column", "field", "key", "value", "property", "attribute"})  # of what? the heading says
 _EMPTY = frozenset({"", "-", "--", "—", "–", "n/a", "none", "yes", "no", "tbd", "?", "x", "✓", "✗", "…"})
 
 
@@ -159,6 +160,8 @@ def _pair(passage: Passage, block: Block, header: list[Cell], row: list[Cell], c
 
 
 def _question(passage: Passage, block: Block, key_name: str, key: str, column: str, cell: str) -> str | None:
+    if "…" in key or "..." in key:
+        return None
     if (not 2 <= len(key) <= 60 and not key.isdigit()) or count_words(key) > 7:
         return None
     subject = _subject(passage, key_name, key)
@@ -166,7 +169,7 @@ def _question(passage: Passage, block: Block, key_name: str, key: str, column: s
         return None
     low = column.lower().rstrip("?: ")
     first = cell.split()[0].lower().strip(",.;:")
-    acts = first in THIRDS
+    acts = first in THIRDS and not NOUN_PHRASE.match(cell)
     if low in _DOES or (low in _MEANS and acts):
         question = f"What does {subject} do?"
     elif low in _MEANS:
@@ -183,7 +186,7 @@ def _question(passage: Passage, block: Block, key_name: str, key: str, column: s
             return None
     else:
         return None
-    return in_subject(passage, _where(passage, block, question, key), [])
+    return in_subject(passage, _where(block, question, key_name), [])
 
 
 def _is_command(key_name: str) -> bool:
@@ -214,12 +217,16 @@ def _subject(passage: Passage, key_name: str, key: str) -> str | None:
     return f"“{key}”"
 
 
-def _where(passage: Passage, block: Block, question: str, key: str) -> str:
-    """Add the name in code of the thing the table is about, from the nearest heading that is one."""
+def _where(block: Block, question: str, key_name: str) -> str:
+    """Add what the table is about: the nearest heading that is a name in code, or the topic where keys need one."""
     for heading in reversed(block.path):
         name = plain(heading)
-        if (is_code(name) or is_identifier(name)) and name.strip("`") not in question:
+        section = heading == block.path[-1] and name.islower() and name.isalpha()  # of a configuration
+        if (is_code(name) or is_identifier(name) or section) and name.strip("`") not in question:
             return f"{question[:-1]} in {as_code(name)}?"
+    topic = plain(block.path[-1]) if block.path else ""
+    if key_name.lower().rstrip("s") in _PART_OF and topic and not topic.endswith("?") and count_words(topic) <= 5:
+        return f"{question[:-1]} under “{topic}”?"
     return question
 
 

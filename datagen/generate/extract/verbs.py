@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from datagen.generate.extract.lexicon import wordset
 
 _BASE = """
@@ -78,3 +80,6 @@ NOUN_LIKE = wordset(
 )
 IMPERATIVES = BASES - NOUN_LIKE
 """Verbs that open an instruction and are hardly ever nouns there."""
+
+NOUN_PHRASE = re.compile(r"\w+ (?:that|which|who|of|for|are|is|and|or|in)\b")
+"""What follows a noun that looks like a verb: "Releases that …", "Requests in flight"."""
