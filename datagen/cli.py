@@ -55,9 +55,7 @@ def main() -> NoReturn:
         error.show()
     except (KeyboardInterrupt, click.Abort):
         code, hard = INTERRUPTED, True
-        _say(
-            "Interrupted.\n  why: Ctrl-C was pressed.\n  fix: Run the same command again: it continues where it stopped."
-        )
+        _say("Interrupted.\n  why: Ctrl-C was pressed.\n  fix: Run the same command again: it continues.")
     except Terminated:
         code, hard = TERMINATED, True
         _say(
@@ -208,7 +206,8 @@ def report(folder: RunFolder, as_json: AsJson = False) -> None:
 
 
 @app.command(
-    epilog="Examples:  datagen export runs/docs --format alpaca   |   datagen export runs/docs --format parquet --out data/",
+    epilog="Examples:  datagen export runs/docs --format alpaca   |   "
+    "datagen export runs/docs --format parquet --out data/",
 )
 def export(
     folder: RunFolder,

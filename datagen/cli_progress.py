@@ -26,7 +26,7 @@ class Progress:
         self._ticks: dict[str, list[int]] = {}
         self._first: dict[str, float] = {}
         self._meters: dict[str, Any] = {}
-        self._last_plain = 0.0
+        self._last_plain = time.monotonic()
         self._leave = ticks.subscribe(self._tick)
 
     def __enter__(self) -> Self:

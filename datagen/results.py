@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import platform
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -156,8 +157,10 @@ def _write_run_file(folder: Path, config: Config, facts: Facts, elapsed: float) 
     if path.is_file():
         loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
         before = loaded if isinstance(loaded, dict) else {}
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    timing = before.get("timing") or {"started": now, "sessions": 0, "seconds": 0.0}
+    ended = datetime.now(UTC)
+    begun = ended - timedelta(seconds=elapsed)
+    now = ended.isoformat(timespec="seconds")
+    timing = before.get("timing") or {"started": begun.isoformat(timespec="seconds"), "sessions": 0, "seconds": 0.0}
     if elapsed or "finished" not in timing:
         timing = {
             **timing,
@@ -363,10 +366,8 @@ def status(folder: Path) -> dict[str, Any]:
             if last == "progress":
                 progress = event
     ledger = None
-    try:
+    with contextlib.suppress(OSError, ValueError):
         ledger = json.loads((folder / "ledger.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        pass
     running = Store(folder).is_locked()
     state = "running" if running else "finished" if last == "finished" else "stopped"
     meters = {k: v for k, v in progress.items() if k not in ("time", "event", "stages")}

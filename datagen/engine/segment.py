@@ -20,7 +20,7 @@ class Node:
 
     Attributes:
         index: position in the line, from 0.
-        folder: name of its folder: position, last stage's name, and a hash of its stages, their
+        folder: name of its folder: position, first stage's name, and a hash of its stages, their
             versions and fingerprints, and of the node before it.
         maps: the Maps of a segment; empty for a Fold.
         fold: the Fold, or None.
@@ -35,8 +35,8 @@ class Node:
 
     @property
     def name(self) -> str:
-        """The name people see: that of its stages."""
-        return self.fold.name if self.fold else self.maps[-1].name
+        """The name people see: that of its first stage."""
+        return self.fold.name if self.fold else self.maps[0].name
 
     @property
     def stages(self) -> tuple[str, ...]:
@@ -81,7 +81,7 @@ def plan(stages: Sequence[Map | Fold]) -> list[Node]:
         maps = tuple(s for s in group if isinstance(s, Map))
         fold = group[0] if isinstance(group[0], Fold) else None
         produces = maps[-1].produces if maps else produces
-        label = fold.name if fold else maps[0].name
+        label = group[0].name
         nodes.append(Node(index, f"{index:02d}-{label}-{before[:12]}", maps, fold, produces))
     return nodes
 
