@@ -62,13 +62,15 @@ class _Source:
         start = draw(self.key, "start") % len(sentences)
         chosen = (sentences[start:] + sentences[:start])[: self.wanted]
         return [
-            {
-                "question": f"What is stated about {' '.join(_WORD.findall(sentence)[:7])}?",
-                "answer": sentence,
-                "evidence": [sentence],
-            }
+            {"question": f"What is stated about {_beginning(sentence)}?", "answer": sentence, "evidence": [sentence]}
             for sentence in chosen
         ]
+
+
+def _beginning(sentence: str) -> str:
+    """Half of the words, at most seven: enough to tell questions apart, too little to give the answer away."""
+    words = _WORD.findall(sentence)
+    return " ".join(words[: min(7, (len(words) + 1) // 2)])
 
 
 def _user_text(payload: dict[str, Any]) -> str:

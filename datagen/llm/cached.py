@@ -22,9 +22,11 @@ CREATE TABLE calls(
     prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL, attempts INTEGER NOT NULL,
     created REAL NOT NULL, finish TEXT NOT NULL, refusal TEXT NOT NULL, text TEXT NOT NULL,
     request BLOB NOT NULL
-) WITHOUT ROWID;
+);
 CREATE TABLE notes(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
+# Folding the write-ahead log into the file waits for the disk, and the loop with it: do it seldom.
+_CHECKPOINT_PAGES = 8000  # of 4 KiB
 _INSERT = "INSERT OR IGNORE INTO calls VALUES(?,?,?,?,?,?,?,?,?,?,?)"
 _SELECT = "SELECT text, finish, refusal, prompt_tokens, completion_tokens, attempts FROM calls WHERE key=?"
 _TOTALS = (
@@ -100,7 +102,7 @@ class CallLog:
             reply.finish,
             reply.refusal,
             reply.text,
-            zlib.compress(canonical(request.model_dump(mode="json")).encode("utf-8", "replace"), 1),
+            zlib.compress(_as_json(request), 1),
         )
         with self._lock, self._explained():
             added = self._db.execute(_INSERT, row).rowcount
@@ -164,6 +166,7 @@ class CallLog:
                 if db.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
                     db.execute("PRAGMA journal_mode=WAL")
                 db.execute("PRAGMA synchronous=NORMAL")
+                db.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
             if db.execute("SELECT 1 FROM sqlite_master WHERE name='notes'").fetchone() is None and not read_only:
                 db.executescript(f"BEGIN IMMEDIATE;{_SCHEMA}COMMIT;")
         except BaseException:
@@ -241,6 +244,13 @@ class Cached:
         except DatagenError as error:
             self._on_error(error)
             raise
+
+
+def _as_json(request: Request) -> bytes:
+    try:
+        return request.model_dump_json().encode()
+    except ValueError:  # a lone surrogate, which was sent as "?" too
+        return canonical(request.model_dump()).encode("utf-8", "replace")
 
 
 def _add(totals: dict[tuple[str, str], list[int]], purpose: str, model: str, *counts: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+from typing import TYPE_CHECKING
 
 from datagen.core.record import Record
 from datagen.core.section import Section
@@ -15,7 +16,9 @@ from datagen.llm.config import ClientConfig
 from datagen.llm.dialect import Dialect, SchemaMode
 from datagen.llm.faults import Fault
 from datagen.llm.limited import Limited
-from datagen.llm.openai import OpenAIBackend
+
+if TYPE_CHECKING:
+    from datagen.llm.openai import OpenAIBackend
 
 FIRST_LOOK_S = 3.0
 LOOKS = 3
@@ -130,6 +133,17 @@ def resolve(endpoint: Endpoint, log: CallLog | None = None) -> Facts:
     return loop.run(_resolve(endpoint, log or open_log(endpoint.log_path)))
 
 
+def list_models(endpoint: Endpoint) -> tuple[str, ...]:
+    """The models an endpoint offers, in its order; () where it answers but does not say.
+
+    Raises:
+        UsageError: nothing answers within a few seconds, or the key is wrong.
+    """
+    with _guard:
+        driver, _ = _open(endpoint)
+    return loop.run(_first_look(driver.http)) or ()
+
+
 async def _resolve(endpoint: Endpoint, log: CallLog) -> Facts:
     with _guard:
         driver, _ = _open(endpoint)
@@ -174,7 +188,7 @@ async def _first_look(transport: OpenAIBackend) -> tuple[str, ...] | None:
             return await transport.models(FIRST_LOOK_S)
         except Fault as error:
             fault = error
-        if fault.reason == "timeout" and look > 1:
+        if look == LOOKS or (fault.reason == "timeout" and look > 1):
             break
         await asyncio.sleep(0.2 * look)
     if fault.reason.startswith("http_"):
@@ -189,6 +203,8 @@ def _open(endpoint: Endpoint) -> tuple[_Driver, Cached]:
     place = (endpoint.base_url, endpoint.api_key_env, endpoint.client)
     driver = shared.drivers.get(place)
     if driver is None or driver.stopped is not None:
+        from datagen.llm.openai import OpenAIBackend  # aiohttp takes 0.2 s to import, and not every run asks a model
+
         secret = os.environ.get(endpoint.api_key_env, "").strip() if endpoint.api_key_env else ""
         http = OpenAIBackend(endpoint.base_url, secret, endpoint.api_key_env, endpoint.client.concurrency)
         if driver is not None:

@@ -205,9 +205,9 @@ class OpenAIBackend:
 
 def _cause(error: Exception) -> str:
     errno = getattr(error, "errno", None)
-    if isinstance(errno, int) and errno > 0:
+    if isinstance(errno, int) and errno > 0 and not isinstance(error, aiohttp.ClientSSLError):
         return os.strerror(errno)
-    return f"{type(error).__name__}: {error}"
+    return str(error) or type(error).__name__
 
 
 def _error_code(data: bytes) -> str:

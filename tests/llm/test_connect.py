@@ -19,7 +19,7 @@ from datagen.llm import connect, loop, prompts
 from datagen.llm.ask import Unusable, ask
 from datagen.llm.backend import CallFailed
 from datagen.llm.cached import CallLog
-from datagen.llm.connect import Endpoint, Facts, open_backend, open_log, resolve
+from datagen.llm.connect import Endpoint, Facts, list_models, open_backend, open_log, resolve
 from tests.fakeserver import FakeServer, fake_server
 from tests.fakeserver_faults import KINDS
 from tests.llm.support import QUICK, Pairs, question
@@ -80,8 +80,17 @@ def test_several_models_are_listed() -> None:
         assert "'a', 'b'" in caught.value.why
 
 
+def test_models_are_listed() -> None:
+    with fake_server(models=["b", "a"]) as server:
+        assert list_models(endpoint(server)) == ("b", "a")
+    connect.close()
+    with pytest.raises(UsageError, match="does not answer"):
+        list_models(endpoint(server))
+
+
 def test_an_endpoint_without_a_list() -> None:
     with fake_server(no_models=True) as server:
+        assert list_models(endpoint(server)) == ()
         with pytest.raises(UsageError, match="--model"):
             resolve(endpoint(server))
         assert resolve(endpoint(server, model="fake-model")).model == "fake-model"

@@ -145,6 +145,27 @@ def test_credentials_are_not_shown() -> None:
     assert "password" not in caught.value.raw
 
 
+def test_causes_are_told_plainly() -> None:
+    async def cause(url: str) -> str:
+        with pytest.raises(Fault) as caught:
+            await once(url)
+        assert caught.value.reason == "connection"
+        return caught.value.raw
+
+    async def main() -> None:
+        async def plain(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            writer.close()
+
+        server = await asyncio.start_server(plain, "127.0.0.1", 0)
+        assert "SSL" in await cause(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1")
+        server.close()
+        assert await cause("http://127.0.0.1:1/v1") == "Connection refused"
+        assert "no-such-host.invalid" in await cause("http://no-such-host.invalid/v1")
+
+    run(main())
+
+
 def test_forms_are_tried_until_one_is_taken(tmp_path_factory: pytest.TempPathFactory) -> None:
     journal = tmp_path_factory.mktemp("j") / "journal.jsonl"
     with fake_server(no_json_schema=True, no_json_object=True, new_names=True, journal=journal) as picky:
