@@ -13,13 +13,14 @@ from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any, NoReturn, Optional
 
-import click
 import typer
 
 from datagen import __version__
 from datagen.core.errors import DatagenError
 
 INTERRUPTED, TERMINATED = 130, 143
+# Typer brings its own copy of click from 0.20 on and uses the installed one before: either way this is its base.
+UsageProblem: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 
 app = typer.Typer(
     name="datagen",
@@ -50,10 +51,10 @@ def main() -> NoReturn:
         code = error.exit_code
         hard = True
         _say(f"Error: {error.what}\n  why: {error.why}\n  fix: {error.fix}")
-    except click.ClickException as error:
-        code = error.exit_code
-        error.show()
-    except (KeyboardInterrupt, click.Abort):
+    except UsageProblem as error:
+        code = error.exit_code  # type: ignore[attr-defined]
+        error.show()  # type: ignore[attr-defined]
+    except (KeyboardInterrupt, typer.Abort):
         code, hard = INTERRUPTED, True
         _say("Interrupted.\n  why: Ctrl-C was pressed.\n  fix: Run the same command again: it continues.")
     except Terminated:
