@@ -64,7 +64,7 @@ def test_every_command_and_option_is_documented(name: str) -> None:
                 assert re.search(rf"`{re.escape(spelling)}[ `]", text), f"{name} {spelling}"
         else:
             shown = str(parameter.metavar or parameter.name).strip("[]")
-            assert f"- `{shown}`: " in text, f"{name} {shown}"
+            assert re.search(rf"^Usage: `datagen {name} [^`]*\b{shown}\b", text, re.MULTILINE), f"{name} {shown}"
     assert re.search(rf"```\ndatagen {name}\b", text), "an example"
 
 
@@ -174,7 +174,7 @@ def test_every_file_of_a_run_folder_is_documented() -> None:
     splits = {f"export/sft.{split}.jsonl" for split in ("train", "valid", "test")}
     exported = {f"export/{name}" for name in (export.LINEAGE, export.CARD, export.NOT_WRITTEN)}
     written = {"calls.sqlite", "failed.jsonl", "ledger.json", "report.html", "report.json"}
-    assert listed - {"file", "---"} == {
+    assert listed - {"run file", "---"} == {
         *splits, *exported, *written, results.RUN, results.SHARDS, results.EVENTS, store.LOCK, "NN-stage-hash/*.parquet"
     }  # fmt: skip
 
@@ -208,12 +208,14 @@ def test_a_run_leaves_no_file_that_is_not_documented(tmp_path: Path) -> None:
 def test_the_documented_columns_exist(title: str, kind: type[Any]) -> None:
     found = re.search(rf"^Columns of {title}.*?:\n\n(.*?)\n\n", section("run-folder.md", "Shards"), re.M | re.DOTALL)
     assert found
-    assert rows(found[1]) - {"column", "---"} <= set(codec.columns(kind.__name__))
+    assert rows(found[1]) - {f"{title[:-1]} column", "---"} <= set(codec.columns(kind.__name__))
 
 
 def test_the_documented_fields_of_lineage_are_those_of_a_row() -> None:
     sample = example("A pump is a machine.")
-    assert rows(section("run-folder.md", "Lineage")) - {"field", "---"} == set(export.lineage_row(sample)) - {"id"}
+    assert rows(section("run-folder.md", "Lineage")) - {"lineage field", "---"} == set(export.lineage_row(sample)) - {
+        "id"
+    }
 
 
 def test_every_kind_of_file_is_documented() -> None:
