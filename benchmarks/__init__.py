@@ -1,0 +1,1 @@
+"""What is measured, beside a peer or a floor in the same run; the last figures are in README.md."""
