@@ -75,13 +75,13 @@ def render(data: Mapping[str, Any]) -> str:
         model_used=uses_model(data["model"]),
         skips=words.grouped(data["skipped"]),
         steps=words.by_unit(data["funnel"]),
-        mean_chart=charts.scores(data["scores"]["mean"]["values"], 560, 130, data["threshold"])
+        mean_chart=charts.scores(data["scores"]["mean"]["values"], 880, 190, data["threshold"])
         if "mean" in data["scores"]
         else None,
         score_charts={
-            name: charts.scores(found["values"], 240, 80) for name, found in data["scores"].items() if name != "mean"
+            name: charts.scores(found["values"], 240, 90) for name, found in data["scores"].items() if name != "mean"
         },
-        length_chart=charts.lengths(data["lengths"], 560, 130) if data["lengths"] else None,
+        length_chart=charts.lengths(data["lengths"], 880, 190) if data["lengths"] else None,
         config=_config_text(page["config"]),
     )
     return scrub(text)

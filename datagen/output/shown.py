@@ -8,10 +8,11 @@ from typing import Any
 from datagen.core.record import Chunk, Failure, Quote, Sample
 from datagen.output.text import clip
 
-QUESTION, ANSWER, SOURCE, EVIDENCE, RAW = 1_500, 3_000, 1_600, 400, 800
+QUESTION, ANSWER, SOURCE, EVIDENCE, RAW = 1_500, 3_000, 900, 400, 800
 """Most characters shown of each text."""
 _TURNS = 12
-_AROUND = 300  # characters of source shown before the first quote when the source is cut
+_WORD = 30  # characters within which a cut looks for the end of a word
+_AROUND = 250  # characters of source shown before the first quote when the source is cut
 
 Segments = list[tuple[str, bool]]
 
@@ -48,6 +49,8 @@ def segments(source: str, marked: list[tuple[int, int]], most: int = SOURCE) -> 
     if end > most:
         begin = max(0, min(marked[0][0] - _AROUND if marked else 0, end - most))
         end = begin + most
+        begin = _word_start(source, begin, marked[0][0] if marked else end)
+        end = source.rfind(" ", end - _WORD, end) + 1 or end if end < len(source) else end
     pieces: Segments = [("… ", False)] if begin else []
     at = begin
     for start, stop in marked:
@@ -63,6 +66,14 @@ def segments(source: str, marked: list[tuple[int, int]], most: int = SOURCE) -> 
     if end < len(source):
         pieces.append((" …", False))
     return pieces
+
+
+def _word_start(text: str, at: int, before: int) -> int:
+    """The next start of a word from ``at`` on, if one is near and not after ``before``."""
+    if at == 0 or text[at - 1].isspace():
+        return at
+    space = text.find(" ", at, min(at + _WORD, before))
+    return space + 1 if space >= 0 else at
 
 
 def sample(record: Sample) -> dict[str, Any]:
@@ -102,7 +113,7 @@ def chunk(record: Chunk) -> dict[str, Any]:
         "path": record.path,
         "heading": list(record.heading),
         "page": record.page,
-        "text": clip(record.text, SOURCE // 2),
+        "text": clip(record.text, SOURCE),
         "evidence": clip(record.verdict.evidence, EVIDENCE) if record.verdict else "",
     }
 

@@ -23,12 +23,14 @@ def plural(count: int, one: str) -> str:
 
 
 def duration(seconds: float) -> str:
-    """``"3.4 s"``, ``"2 min 05 s"``, ``"1 h 12 min"``."""
+    """``"3.4 s"``, ``"2 min 05 s"``, ``"14 min"``, ``"1 h 12 min"``."""
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
+    if minutes < 10:
         return f"{minutes} min {rest:02d} s"
+    if minutes < 60:
+        return f"{minutes} min"
     return f"{minutes // 60:,} h {minutes % 60:02d} min"
 
 

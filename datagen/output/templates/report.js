@@ -1,6 +1,6 @@
 "use strict";
 (() => {
-  const PAGE = 12;
+  const PAGE = 10;
   const byId = (id) => document.getElementById(id);
   const make = (tag, name, text) => {
     const node = document.createElement(tag);
@@ -103,7 +103,7 @@
     for (const [role, text] of s.turns) article.append(make("p", role === "assistant" ? "answer" : "question", text));
     if (s.more_turns) article.append(make("p", "soft", `and ${count(s.more_turns)} more turns`));
     if (s.rejected) {
-      article.append(make("p", "evidence", `dispreferred reply: ${s.rejected.flaw}`), make("p", "answer soft", s.rejected.content));
+      article.append(make("p", "evidence", `dispreferred reply: ${words(s.rejected.flaw)}`), make("p", "answer soft", s.rejected.content));
     }
     const facts = make("p", "facts");
     facts.append(make("span", s.verdict ? "chip out" : "chip", words(outcome(s))), make("span", "chip", s.recipe), make("span", "chip", s.split));
