@@ -1,0 +1,276 @@
+"""Near-duplicates against brute force: nothing true is missed, nothing false is dropped."""
+
+from __future__ import annotations
+
+import itertools
+import random
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from curation.config import DedupeConfig
+from curation.dedupe import DropDuplicates, cluster
+from curation.index import Index, bands
+from curation.minhash import sketch, sketch_all
+from curation.sketch import Sketch
+from curation.words import normalise, tokens, word
+from datagen.core.record import AnyRecord, Chunk, Failure, Verdict
+
+PLAIN = DedupeConfig(guard=False)
+WORDS = [
+    f"{a}{b}"
+    for a in ("re", "con", "de", "in", "ex", "pro")
+    for b in ("tract", "form", "port", "duct", "cede", "spect", "voke")
+]
+
+
+def shingles(text: str, n: int = 3) -> frozenset[tuple[str, ...]]:
+    found = [w for t in tokens(normalise(text)) if (w := word(t))]
+    return frozenset(tuple(found[i : i + n]) for i in range(len(found) - n + 1)) or frozenset([tuple(found)])
+
+
+def exact(a: str, b: str) -> float:
+    x, y = shingles(a), shingles(b)
+    return len(x & y) / len(x | y)
+
+
+def chunk(text: str, i: int) -> Chunk:
+    return Chunk(id=f"id{i}", path="a", sha256="0", start=i, end=i + 1, text=text)
+
+
+def dropped(texts: list[str], cut: int = 10**9, threshold: float = 0.8, guard: bool = False) -> list[AnyRecord]:
+    stage = DropDuplicates(threshold, guard=guard, name="screen")
+    records = Sketch(3, 128, "chunk").run([chunk(text, i) for i, text in enumerate(texts)])
+    stage.begin()
+    out: list[AnyRecord] = []
+    for i in range(0, len(records), cut):
+        shard = records[i : i + cut]
+        stage.see(shard)
+        out += stage.emit(shard)
+    return out
+
+
+def edited(text: str, rng: random.Random, edits: int) -> str:
+    found = text.split()
+    for _ in range(edits):
+        at = rng.randrange(len(found))
+        if rng.random() < 0.5:
+            found[at] = rng.choice(WORDS)
+        else:
+            del found[at]
+    return " ".join(found)
+
+
+def collection(count: int, seed: int) -> list[str]:
+    """Random texts, half of them with a few edited copies, in random order."""
+    rng = random.Random(seed)
+    out: list[str] = []
+    while len(out) < count:
+        text = " ".join(rng.choices(WORDS, k=rng.randint(15, 120)))
+        out.append(text)
+        if rng.random() < 0.5:
+            out += [edited(text, rng, rng.choice((0, 1, 1, 2, 3, 5, 8))) for _ in range(rng.randint(1, 4))]
+    rng.shuffle(out)
+    return out
+
+
+def true_pairs(texts: list[str], threshold: float) -> dict[tuple[int, int], float]:
+    """All pairs at or over the threshold, by an index of shingles and exact sets of words."""
+    sets = [shingles(text) for text in texts]
+    holders: dict[tuple[str, ...], list[int]] = {}
+    out: dict[tuple[int, int], float] = {}
+    for j, found in enumerate(sets):
+        common: dict[int, int] = {}
+        for gram in found:
+            for i in holders.setdefault(gram, []):
+                common[i] = common.get(i, 0) + 1
+            holders[gram].append(j)
+        for i, n in common.items():
+            similarity = n / (len(found) + len(sets[i]) - n)
+            if similarity >= threshold:
+                out[i, j] = similarity
+    return out
+
+
+@pytest.mark.parametrize(("threshold", "seed"), [(0.8, 1), (0.7, 2), (0.9, 3), (0.5, 4)])
+def test_recall_and_precision_against_brute_force(threshold: float, seed: int) -> None:
+    texts = list(dict.fromkeys(collection(2500, seed)))
+    truth = true_pairs(texts, threshold)
+    found = {(i, j): s for i, j, s, _ in cluster(texts, PLAIN.model_copy(update={"threshold": threshold})).pairs}
+    assert len(truth) > 300
+    assert set(found) <= set(truth), "a false pair"
+    assert all(found[pair] == pytest.approx(truth[pair]) for pair in found)
+    assert len(found) >= 0.99 * len(truth)
+
+
+def test_greedy_screening_against_brute_force() -> None:
+    texts = collection(1500, 5)
+    truth = true_pairs(texts, 0.8)
+    partners: dict[int, list[int]] = {}
+    for i, j in truth:
+        partners.setdefault(j, []).append(i)
+    kept: set[int] = set()
+    for j in range(len(texts)):
+        if not any(i in kept for i in partners.get(j, [])):
+            kept.add(j)
+    got = {i for i, record in enumerate(dropped(texts)) if isinstance(record, Chunk) and record.verdict is None}
+    wrong = got ^ kept
+    assert len(wrong) <= 0.005 * len(texts)
+    for i in set(range(len(texts))) - got:
+        assert any(j in got for j in partners.get(i, [])), "dropped without a kept text like it"
+
+
+SMALL = st.lists(
+    st.one_of(
+        st.lists(st.sampled_from(["a", "b", "c", "not", "7"]), max_size=8).map(" ".join),
+        st.text(max_size=20),
+        st.sampled_from(["", "...", "?!", "x", "The same text here.", "the SAME text,  here"]),
+    ),
+    max_size=30,
+)
+
+
+@given(SMALL, st.integers(1, 7), st.sampled_from([0.3, 0.8, 1.0]), st.booleans())
+@settings(max_examples=80, deadline=None)
+def test_the_cut_into_shards_does_not_matter_and_twice_is_once(
+    texts: list[str], cut: int, threshold: float, guard: bool
+) -> None:
+    whole = dropped(texts, threshold=threshold, guard=guard)
+    assert dropped(texts, cut, threshold, guard) == whole
+    kept = [r.text for r in whole if isinstance(r, Chunk) and r.verdict is None]
+    assert all(r.verdict is None for r in dropped(kept, 3, threshold, guard) if isinstance(r, Chunk))
+
+
+@given(SMALL)
+@settings(max_examples=100, deadline=None)
+def test_small_collections_lose_nothing_false(texts: list[str]) -> None:
+    result = cluster(texts, PLAIN)
+    for i, j, similarity, method in result.pairs:
+        if method == "exact":
+            assert normalise(texts[i]) == normalise(texts[j])
+        else:
+            assert exact(texts[i], texts[j]) == pytest.approx(similarity)
+            assert similarity >= 0.8
+    for i, j in itertools.combinations(range(len(texts)), 2):
+        if normalise(texts[i]) == normalise(texts[j]):
+            assert result.labels[i] == result.labels[j]
+    assert result.kept.sum() == len(set(result.labels.tolist()))
+    firsts = {label: i for i, label in reversed(list(enumerate(result.labels.tolist())))}
+    assert sorted(firsts.values()) == np.flatnonzero(result.kept).tolist()
+    assert list(firsts) == sorted(firsts, reverse=True) or sorted(firsts, key=firsts.__getitem__) == sorted(firsts)
+
+
+def test_cluster_has_the_promised_shape() -> None:
+    long = "the quick brown fox jumps over the lazy dog while the cat looks on from the old garden wall again"
+    texts = [long, "something else entirely", long.upper() + "  ", long.replace("again", "today")]
+    result = cluster(texts)
+    assert result.labels.tolist() == [0, 1, 0, 0]
+    assert result.kept.tolist() == [True, True, False, False]
+    assert [(i, j, m) for i, j, _, m in result.pairs] == [(0, 2, "exact"), (0, 3, "minhash")]
+    empty = cluster([])
+    assert (empty.labels.shape, empty.kept.shape, empty.pairs) == ((0,), (0,), [])
+
+
+LONG = " ".join(WORDS[:30])
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        (f"{LONG} version 3 of it", f"{LONG} version 4 of it"),
+        (f"{LONG} and it is safe", f"{LONG} and it isn't safe"),
+        (f"{LONG} ist ein Fehler", f"{LONG} ist kein Fehler"),
+    ],
+)
+def test_the_guard_keeps_texts_that_differ_in_a_number_or_a_negation(a: str, b: str) -> None:
+    config = DedupeConfig(threshold=0.7)
+    assert not cluster([a, b], config.model_copy(update={"guard": False})).kept[1]
+    assert cluster([a, b], config).kept[1]
+    assert not cluster([a, a.replace("it", "the thing")], config).kept[1]
+
+
+def test_verdicts_say_of_what_and_how_alike() -> None:
+    text = " ".join(WORDS[:30])
+    first = chunk(text, 0)
+    records: list[AnyRecord] = [
+        first,
+        chunk(text.upper(), 1),
+        chunk(text + " more", 2),
+        chunk("quite another text here", 3),
+    ]
+    judged = chunk(text, 4).model_copy(update={"verdict": Verdict(stage="x", reason="y"), "sketch": b"kept as it is"})
+    failure = Failure(call="c", recipe="qa", chunk="1", samples=1, reason="r", attempts=1, raw="")
+    stage = DropDuplicates(0.8, name="screen")
+    out = stage.emit(Sketch(3, 128, "chunk").run([*records, judged, failure]))
+    assert out[0] == first
+    assert out[3] == records[3]
+    assert out[4] is judged
+    assert out[5] is failure
+    verdicts = [r.verdict for r in out[1:3] if isinstance(r, Chunk)]
+    assert [v.reason for v in verdicts if v] == ["duplicate", "near_duplicate"]
+    assert {v.stage for v in verdicts if v} == {"screen"}
+    assert [v.evidence for v in verdicts if v] == [
+        "the same text as id0",
+        "near-copy of id0 (similarity 0.97, minhash)",
+    ]
+    stage.begin()
+    again = stage.emit(Sketch(3, 128, "chunk").run(records[1:2]))
+    assert isinstance(again[0], Chunk)
+    assert again[0].verdict is None, "begin() did not forget"
+    assert stage.name == "screen" != DropDuplicates.name
+
+
+def test_bands_find_a_pair_at_the_threshold() -> None:
+    assert bands(0.8, 128) == (21, 6)
+    assert bands(0.7, 128) == (32, 4)
+    for threshold in (0.05, 0.3, 0.5, 0.95, 1.0):
+        count, rows = bands(threshold, 128)
+        assert count * rows <= 128
+        assert (1 - threshold**rows) ** count <= 0.01
+
+
+def test_work_and_memory_in_a_crowd_of_similar_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Texts from one template share buckets without being duplicates: each is compared with few others."""
+    from curation import index
+
+    rng = random.Random(1)
+    template = [rng.choice(WORDS) for _ in range(60)]
+    texts = []
+    for i in range(600):
+        words = list(template)
+        words[10:22] = [f"x{i}y{k}" for k in range(12)]
+        texts.append(" ".join(words))
+    calls = 0
+    real = index.jaccard
+
+    def counting(a: object, b: object) -> float:
+        nonlocal calls
+        calls += 1
+        return real(a, b)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(index, "jaccard", counting)
+    got = Index(0.8)
+    assert got.add(sketch_all(texts), [str(i) for i in range(600)]) == [[]] * 600
+    assert calls <= 600 * index.MAX_CHECKED
+    assert len(got) == 1500
+    assert got.memory <= 200 * 600
+
+
+def test_sketches_of_another_size_are_refused() -> None:
+    with pytest.raises(ValueError, match="permutations"):
+        Index(0.8, 64).add([sketch("a b c")], ["a"])
+
+
+def test_a_full_disk_is_said_plainly(monkeypatch: pytest.MonkeyPatch) -> None:
+    import tempfile
+
+    from datagen.core.errors import StoppedEarly
+
+    def full(*args: object, **more: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", full)
+    with pytest.raises(StoppedEarly, match="disk is full"):
+        Index(0.8).add([sketch("a b c")], ["a"])
