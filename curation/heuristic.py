@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 
 from curation.prose import count_words, lines_of, open_fence, without_code, word_list, wordset
 from datagen.core.record import AnyRecord, Sample
@@ -133,7 +133,7 @@ class HeuristicScore(Map):
     """Scores samples without a verdict by :func:`assess`; all others pass unchanged."""
 
     name = "score"
-    version: ClassVar[int] = 1
+    version = 1
     produces = "sample"
 
     def fingerprint(self) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import Any, ClassVar
+from typing import Any
 
 from datagen.core.record import AnyRecord, Message, Sample
 from datagen.core.stage import Map, Shard
@@ -77,7 +77,7 @@ class Normalize(Map):
     """
 
     name = "normalize"
-    version: ClassVar[int] = 1
+    version = 1
     produces = "sample"
 
     def fingerprint(self) -> dict[str, Any]:

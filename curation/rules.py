@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from typing import Any, ClassVar
+from typing import Any
 
 from curation.config import RulesConfig
 from curation.language import identify
@@ -70,7 +70,7 @@ class Rules(Map):
     """Rejects samples whose text alone shows that they are no use; all others pass unchanged."""
 
     name = STAGE
-    version: ClassVar[int] = 1
+    version = 1
     produces = "sample"
 
     def __init__(self, config: RulesConfig) -> None:

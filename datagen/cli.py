@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import sys
+import traceback
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any, NoReturn, Optional
@@ -64,6 +65,14 @@ def main() -> NoReturn:
         )
     except BrokenPipeError:
         code, hard = 1, True  # whoever read our output has gone
+    except Exception as error:
+        code, hard = 1, True
+        if os.environ.get("DATAGEN_TRACEBACK"):
+            traceback.print_exc()
+        _say(
+            f"Error: datagen itself failed; finished work is kept.\n  why: {type(error).__name__}: {error}\n"
+            "  fix: Please report it with the output of the same command under DATAGEN_TRACEBACK=1."
+        )
     _leave(code if isinstance(code, int) else 0, hard)
 
 

@@ -143,7 +143,7 @@ def stages(config: Config, models: Models) -> list[Map | Fold]:
         Load(config.sources),
         Chunker(config.chunk),
         Sketch(SKETCH_NGRAM, SKETCH_PERMUTATIONS, "chunk"),
-        DropDuplicates("screen", config.chunk.duplicate_threshold, SKETCH_PERMUTATIONS, guard=False),
+        DropDuplicates(config.chunk.duplicate_threshold, SKETCH_PERMUTATIONS, name="screen"),
     ]
     if models.generator is not None:
         from datagen.generate.qa import QA
@@ -157,7 +157,7 @@ def stages(config: Config, models: Models) -> list[Map | Fold]:
         Normalize(),
         Rules(config.curation.rules),
         Sketch(dedupe.ngram, dedupe.num_perm, "sample"),
-        DropDuplicates("dedupe", dedupe.threshold, dedupe.num_perm, guard=dedupe.guard),
+        DropDuplicates(dedupe.threshold, dedupe.num_perm, dedupe.guard),
     ]
     threshold: float | None = config.judge.threshold
     if models.judge is not None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from datagen.core.record import AnyRecord
 
@@ -25,8 +25,8 @@ class Stage(ABC):
         version: raised by hand whenever the code gives other output for the same input.
     """
 
-    name: ClassVar[str]
-    version: ClassVar[int] = 1
+    name: str
+    version: int = 1
 
     @abstractmethod
     def fingerprint(self) -> dict[str, Any]:

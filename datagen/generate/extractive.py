@@ -7,7 +7,7 @@ question, and says in each sample's lineage that no model was used.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, ClassVar
+from typing import Any
 
 from datagen.core.record import AnyRecord, Chunk, Quote, Sample
 from datagen.core.stage import Map, Shard
@@ -34,7 +34,7 @@ class Extractive(Map):
     """Chunks in, samples out; a chunk with a verdict, or not in English, gives none."""
 
     name = "extractive"
-    version: ClassVar[int] = 1
+    version = 1
     produces = "sample"
 
     def fingerprint(self) -> dict[str, Any]:
