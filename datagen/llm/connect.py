@@ -65,7 +65,7 @@ class _Driver(Limited):
     """A limit with its HTTP transport at hand."""
 
     def __init__(self, transport: OpenAIBackend, client: ClientConfig) -> None:
-        super().__init__(transport, client)
+        super().__init__(transport, client, canary=_probe)
         self.http = transport
 
 
@@ -160,15 +160,7 @@ async def _resolve(endpoint: Endpoint, log: CallLog) -> Facts:
         if offered is None or len(offered) != 1:
             raise problems.choose_model(endpoint.base_url, offered or ())
         model = offered[0]
-    prompt = prompts.load(PROBE)
-    request = Request(
-        model=model,
-        messages=prompt.render(),
-        params=prompt.parameters,
-        json_schema=_PROBE_SCHEMA,
-        schema_name="probe",
-        purpose="probe",
-    )
+    request = _probe(model)
     try:
         reply = await driver.complete(request)
     except CallFailed as error:
@@ -179,6 +171,18 @@ async def _resolve(endpoint: Endpoint, log: CallLog) -> Facts:
     if not endpoint.model:
         log.set_note(f"model {url}", model)
     return Facts(model=model, schema_mode=dialect.schema_mode)
+
+
+def _probe(model: str) -> Request:
+    prompt = prompts.load(PROBE)
+    return Request(
+        model=model,
+        messages=prompt.render(),
+        params=prompt.parameters,
+        json_schema=_PROBE_SCHEMA,
+        schema_name="probe",
+        purpose="probe",
+    )
 
 
 async def _first_look(transport: OpenAIBackend) -> tuple[str, ...] | None:

@@ -18,6 +18,7 @@ from datagen.llm.faults import Fault, Rejected
 MAX_PAUSE_S = 600.0  # a longer Retry-After ends the run, which the same command then continues
 PROBE_S = 5.0
 MAX_FAILED_IN_A_ROW = 50
+CANARIES = 3  # small questions that decide whether so many failures are the endpoint's or their own
 EARLY_LOOK = 2  # attempts after which, where nothing ever answered, we look whether anything is there
 _NO_ANSWER = frozenset({"connection", "timeout"})
 
@@ -58,13 +59,22 @@ class Limited:
         transport: what sends.
         config: limits.
         draw: uniform numbers in [0, 1), for the jitter.
+        canary: makes a small question to a model. After 50 failures in a row it is put: an answer
+            shows that the endpoint is well and those requests are not. None: it is not well.
     """
 
-    def __init__(self, transport: Transport, config: ClientConfig, draw: Callable[[], float] = random.random) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        config: ClientConfig,
+        draw: Callable[[], float] = random.random,
+        canary: Callable[[str], Request] | None = None,
+    ) -> None:
         self.transport = transport
         self.config = config
         self.stopped: DatagenError | None = None
         self._draw = draw
+        self._canary = canary
         self._free = config.concurrency
         self._arrivals = itertools.count()
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
@@ -138,18 +148,38 @@ class Limited:
             self.stop(error)
             raise error
         if last:
-            self._count_failure(fault)
+            await self._count_failure(request, fault)
             raise CallFailed(request.key(), fault.reason, attempt, fault.raw) from None
         await self._pause(fault, attempt)
 
-    def _count_failure(self, fault: Fault) -> None:
+    async def _count_failure(self, request: Request, fault: Fault) -> None:
         if not fault.reason.startswith(("http_5", "http_429")):
             return
         self._failed_in_a_row += 1
-        if self._failed_in_a_row >= MAX_FAILED_IN_A_ROW:
-            error = problems.failing(self.transport.base_url, self._failed_in_a_row, fault.reason)
-            self.stop(error)
-            raise error
+        if self._failed_in_a_row != MAX_FAILED_IN_A_ROW:
+            return
+        if await self._is_well(request.model):
+            self._failed_in_a_row = 0
+            return
+        error = problems.failing(self.transport.base_url, self._failed_in_a_row, fault.reason)
+        self.stop(error)
+        raise error
+
+    async def _is_well(self, model: str) -> bool:
+        if self._canary is None:
+            return False
+        question = self._canary(model)
+        for attempt in range(1, CANARIES + 1):
+            try:
+                async with asyncio.timeout(self.config.timeout_s):
+                    await self.transport.complete(question)
+            except (Fault, TimeoutError) as error:
+                await self._pause(error if isinstance(error, Fault) else Fault("timeout"), attempt)
+            except Rejected:
+                return True  # it answers, with sense, and not to everybody with an error
+            else:
+                return True
+        return False
 
     async def _pause(self, fault: Fault, attempt: int) -> None:
         ceiling = min(self.config.max_backoff_s, self.config.backoff_s * 2.0 ** min(attempt - 1, 60))

@@ -228,6 +228,36 @@ def test_errors_alone_end_the_run() -> None:
     assert run(main()) == {"CallFailed": MAX_FAILED_IN_A_ROW - 1, "StoppedEarly": 6}
 
 
+def test_many_failures_of_their_own_do_not_end_the_run() -> None:
+    async def answer(request: Request) -> Reply:
+        if request.purpose == "canary":
+            return reply(request)
+        raise Fault("http_500", "poison")
+
+    async def main() -> None:
+        config = QUICK.model_copy(update={"attempts": 1})
+        limited = Limited(Scripted(answer), config, canary=lambda model: question("c", model, purpose="canary"))
+        for number in range(3 * MAX_FAILED_IN_A_ROW):
+            with pytest.raises(CallFailed):
+                await limited.complete(question(str(number)))
+
+    run(main())
+
+
+def test_a_canary_that_dies_ends_the_run() -> None:
+    async def answer(request: Request) -> Reply:
+        raise Fault("http_500", "down")
+
+    async def main() -> None:
+        config = QUICK.model_copy(update={"attempts": 1})
+        limited = Limited(Scripted(answer), config, canary=question)
+        asked = (limited.complete(question(str(number))) for number in range(MAX_FAILED_IN_A_ROW + 20))
+        results = await asyncio.gather(*asked, return_exceptions=True)
+        assert StoppedEarly in {type(r) for r in results}
+
+    run(main())
+
+
 def test_a_success_between_errors_starts_the_count_anew() -> None:
     async def main() -> None:
         async def answer(request: Request) -> Reply:
