@@ -20,8 +20,8 @@ from datagen.output.summary import about_model, headline, shaping
 
 EXAMPLES = 3
 """Examples of each reason."""
-EXTREMES = 5
-"""Best and worst samples."""
+BEST, WORST = 3, 5
+"""Samples shown of the highest and of the lowest scores: one learns more from the latter."""
 BROWSED = 2_000
 """Samples in the page's browser at most."""
 REJECTED_SHARE = 0.3
@@ -53,8 +53,8 @@ class ReportBuilder:
         self._scored_by: Counter[str] = Counter()
         self._lengths = Lengths()
         self._kept: Counter[tuple[str, str]] = Counter()
-        self._best: Least[dict[str, Any]] = Least(EXTREMES)
-        self._worst: Least[dict[str, Any]] = Least(EXTREMES)
+        self._best: Least[dict[str, Any]] = Least(BEST)
+        self._worst: Least[dict[str, Any]] = Least(WORST)
         self._shown_kept: Fair[dict[str, Any]] = Fair(BROWSED)
         self._shown_rejected: Fair[dict[str, Any]] = Fair(BROWSED)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any
 
 from datagen.core.record import Chunk, Failure, Quote, Sample
@@ -14,10 +16,15 @@ _TURNS = 12
 _WORD = 30  # characters within which a cut looks for the end of a word
 _AROUND = 250  # characters of source shown before the first quote when the source is cut
 
-Segments = list[tuple[str, bool]]
+QUOTED, LITERAL = 1, 2
+"""Flags of a piece of text: words that a sample rests on; code or a table."""
+
+Pieces = list[tuple[str, int]]
+Spans = Sequence[tuple[int, int]]
+_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 
 
-def spans(source: str, quotes: Iterable[Quote], offset: int) -> list[tuple[int, int]]:
+def find_quotes(source: str, quotes: Iterable[Quote], offset: int) -> list[tuple[int, int]]:
     """Where the quotes stand in ``source``, ascending, overlapping ones joined.
 
     Args:
@@ -42,38 +49,57 @@ def spans(source: str, quotes: Iterable[Quote], offset: int) -> list[tuple[int, 
     return joined
 
 
-def segments(source: str, marked: list[tuple[int, int]], most: int = SOURCE) -> Segments:
-    """``source`` as pieces of text and whether each is quoted, cut to about ``most`` characters around the
-    first quote."""
+def literal(text: str) -> list[tuple[int, int]]:
+    """Where fenced code and table rows stand in Markdown text, ascending: what is read in columns."""
+    found: list[tuple[int, int]] = []
+    at, fence = 0, ""
+    for line in text.splitlines(keepends=True):
+        match = _FENCE.match(line)
+        if fence or match or line.startswith("|"):
+            joined = bool(found) and found[-1][1] == at
+            found[-1:] = [(found[-1][0], at + len(line))] if joined else [*found[-1:], (at, at + len(line))]
+        if fence:
+            fence = "" if line.strip().startswith(fence) and not line.strip().strip(fence[0]) else fence
+        elif match:
+            fence = match[1]
+        at += len(line)
+    return found
+
+
+def pieces(text: str, quoted: Spans = (), begin: int = 0, end: int | None = None) -> Pieces:
+    """``text[begin:end]`` cut where a quote, code or a table begins or ends."""
+    end = len(text) if end is None else end
+    layers = ((QUOTED, quoted), (LITERAL, literal(text)))
+    borders = (at for _, spans in layers for span in spans for at in span if begin < at < end)
+    out: Pieces = []
+    for start, end in pairwise(sorted({begin, end, *borders})):
+        flags = sum(flag for flag, spans in layers if any(a <= start and end <= b for a, b in spans))
+        out.append((text[start:end], flags))
+    return out
+
+
+def passage(source: str, quotes: Iterable[Quote], offset: int, most: int = SOURCE) -> Pieces:
+    """A passage with its quotes marked, cut to about ``most`` characters around the first quote.
+
+    Args:
+        source: the passage.
+        quotes: as for :func:`find_quotes`.
+        offset: of the passage in the document.
+        most: characters shown.
+    """
+    marked = find_quotes(source, quotes, offset)
+    first = marked[0][0] if marked else 0
     begin, end = 0, len(source)
     if end > most:
-        begin = max(0, min(marked[0][0] - _AROUND if marked else 0, end - most))
+        begin = max(0, min(first - _AROUND, end - most))
         end = begin + most
-        begin = _word_start(source, begin, marked[0][0] if marked else end)
-        end = source.rfind(" ", end - _WORD, end) + 1 or end if end < len(source) else end
-    pieces: Segments = [("… ", False)] if begin else []
-    at = begin
-    for start, stop in marked:
-        start, stop = max(start, begin), min(stop, end)
-        if start >= stop:
-            continue
-        if start > at:
-            pieces.append((source[at:start], False))
-        pieces.append((source[start:stop], True))
-        at = stop
-    if at < end:
-        pieces.append((source[at:end], False))
-    if end < len(source):
-        pieces.append((" …", False))
-    return pieces
-
-
-def _word_start(text: str, at: int, before: int) -> int:
-    """The next start of a word from ``at`` on, if one is near and not after ``before``."""
-    if at == 0 or text[at - 1].isspace():
-        return at
-    space = text.find(" ", at, min(at + _WORD, before))
-    return space + 1 if space >= 0 else at
+        if begin and not source[begin - 1].isspace():
+            space = source.find(" ", begin, min(begin + _WORD, first))
+            begin = space + 1 if space >= 0 else begin
+        if end < len(source):
+            end = source.rfind(" ", end - _WORD, end) + 1 or end
+    out = pieces(source, marked, begin, end)
+    return [*([("… ", 0)] if begin else []), *out, *([(" …", 0)] if end < len(source) else [])]
 
 
 def sample(record: Sample) -> dict[str, Any]:
@@ -87,9 +113,9 @@ def sample(record: Sample) -> dict[str, Any]:
         "path": made.path,
         "heading": list(made.heading),
         "page": made.page,
-        "turns": [[m.role, clip(m.content, ANSWER if m.role == "assistant" else QUESTION)] for m in turns],
+        "turns": [[m.role, pieces(clip(m.content, ANSWER if m.role == "assistant" else QUESTION))] for m in turns],
         "more_turns": len(record.messages) - len(turns),
-        "source": segments(record.source, spans(record.source, made.quotes, made.start)),
+        "source": passage(record.source, made.quotes, made.start),
         "score": record.score,
         "scores": dict(sorted(record.scores.items())),
         "scored_by": record.scored_by,

@@ -67,7 +67,7 @@
     for (const [value, n] of [...counts].sort()) select.append(new Option(`${words(value)} (${count(n)})`, value));
   };
 
-  const textOf = (s) => [s.path, ...s.turns.map((t) => t[1])].join("\n").toLowerCase();
+  const textOf = (s) => [s.path, ...s.turns.flatMap((t) => t[1].map((piece) => piece[0]))].join("\n").toLowerCase();
 
   const filter = () => {
     const value = (name) => form.elements[name].value;
@@ -87,11 +87,17 @@
     show();
   };
 
+  // Pieces of text: 1 is quoted, 2 is code or a table.
+  const fill = (node, pieces) => {
+    for (const [text, flags] of pieces) node.append(flags ? make(flags & 1 ? "mark" : "span", flags & 2 ? "literal" : "", text) : text);
+    return node;
+  };
+
   const source = (s) => {
     const box = make("details");
     box.append(make("summary", "", "Source passage"));
     const quote = make("blockquote", "source");
-    for (const [text, quoted] of s.source) quote.append(quoted ? make("mark", "", text) : text);
+    fill(quote, s.source);
     box.append(quote);
     return box;
   };
@@ -100,7 +106,7 @@
     const article = make("article", "sample");
     const place = [s.path, s.page ? `page ${s.page}` : "", s.heading.join(" › ")].filter(Boolean).join(" · ");
     article.append(make("span", "place path", place));
-    for (const [role, text] of s.turns) article.append(make("p", role === "assistant" ? "answer" : "question", text));
+    for (const [role, pieces] of s.turns) article.append(fill(make("p", role === "assistant" ? "answer" : "question"), pieces));
     if (s.more_turns) article.append(make("p", "soft", `and ${count(s.more_turns)} more turns`));
     if (s.rejected) {
       article.append(make("p", "evidence", `dispreferred reply: ${words(s.rejected.flaw)}`), make("p", "answer soft", s.rejected.content));
