@@ -192,12 +192,10 @@ class _Finder:
         reason = ""
         try:
             data = reading.read_capped(location, self._max_bytes)
-        except reading.NotRegular:
-            reason = _special(location)
         except reading.TooLarge:
             reason = f"larger than the {self._max_bytes:,} bytes of sources.max_bytes"
         except OSError as error:
-            reason = f"cannot be opened: {error.strerror}"
+            reason = _special(location) or f"cannot be opened: {error.strerror}"
         else:
             kind = sniff.kind_of(path, data[: sniff.HEAD])
             if not data:
@@ -241,10 +239,11 @@ def _link(location: str, root: Path) -> str:
 
 
 def _special(location: str) -> str:
+    """What it is, if it is no regular file; opening a socket or a device may fail in many ways."""
     try:
         mode = Path(location).lstat().st_mode
     except OSError:
-        return "not a regular file"
+        return ""
     device = stat.S_ISCHR(mode) or stat.S_ISBLK(mode)
     what = "a pipe" if stat.S_ISFIFO(mode) else "a socket" if stat.S_ISSOCK(mode) else "a device" if device else ""
-    return f"{what}, not a file" if what else "not a regular file"
+    return f"{what}, not a file" if what else ""

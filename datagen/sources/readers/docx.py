@@ -15,7 +15,7 @@ from datagen.sources.readers.docx_styles import TITLE, Styles
 _FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
 _SKIPPED = frozenset([_FALLBACK, f"{W}del", f"{W}moveFrom", f"{W}pPr", f"{W}rPr", f"{W}instrText", f"{W}delText"])
 _DEEPEST = 40  # levels of tables and boxes within each other
-_NUMBERED = re.compile(r"(?:\(?\w{1,3}[.)])\s+")
+_WIDEST = 100  # columns that one cell may span
 
 
 def read(data: bytes, options: Options) -> Parsed:
@@ -176,25 +176,32 @@ class _Writer:
 
     def _table(self, table: Any, depth: int) -> list[str]:
         grid: list[list[str]] = []
-        cells = 0
+        found: list[list[str]] = []
         for row in table.iterfind(f"{W}tr"):
             texts: list[str] = []
-            for cell in row.iter(f"{W}tc"):
-                if next(cell.iterancestors(f"{W}tbl"), None) is not table:
-                    continue
-                cells += 1
-                span = cell.find(f"{W}tcPr/{W}gridSpan")
+            for cell in _cells(row):
+                found.append(self.blocks(cell, depth + 1))
+                text = " ".join(found[-1])
                 merge = cell.find(f"{W}tcPr/{W}vMerge")
-                text = " ".join(self.blocks(cell, depth + 1))
                 if merge is not None and merge.get(f"{W}val") != "restart" and grid and len(texts) < len(grid[-1]):
                     text = grid[-1][len(texts)]
-                texts.append(text)
+                span = cell.find(f"{W}tcPr/{W}gridSpan")
                 width = span.get(f"{W}val") or "1" if span is not None else "1"
-                texts += [""] * (min(int(width), 100) - 1 if width.isdecimal() else 0)
+                columns = min(int(width), _WIDEST) if width.isdecimal() and len(width) < 7 else 1
+                texts += [text, *[""] * (columns - 1)]
             grid.append(texts)
-        if cells == 1:  # a frame around something
-            return self.blocks(next(table.iter(f"{W}tc")), depth + 1)
+        if len(found) == 1:  # a frame around something
+            return found[0]
         return [markdown.table(grid)]
+
+
+def _cells(row: Any) -> Any:
+    """A row's cells, those within content controls included."""
+    for child in row:
+        if child.tag == f"{W}tc":
+            yield child
+        elif child.tag in (f"{W}sdt", f"{W}sdtContent", f"{W}ins", f"{W}customXml"):
+            yield from _cells(child)
 
 
 def _tidy(text: str) -> str:

@@ -54,4 +54,4 @@ def _body(message: EmailMessage) -> str:
     text = decode(data, part.get_content_charset() or "") if isinstance(data, bytes) and data else ""
     if part.get_content_subtype() == "html":
         return html.convert(text, whole=True)[0]
-    return "\n".join(markdown.paragraph(row.rstrip()) for row in text.replace("\r\n", "\n").split("\n"))
+    return "\n".join(markdown.paragraph(row.rstrip()) for row in text.replace("\r\n", "\n").strip("\n").split("\n"))

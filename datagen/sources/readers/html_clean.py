@@ -96,8 +96,8 @@ def _is_around(element: Any) -> bool:
     if tag in ("header", "aside"):
         inside = _below(element, "article") or _below(element, "main")
         return not inside and (tag == "aside" or element.find(".//h1") is None)
-    if tag == "sup":
-        return "reference" in (element.get("class") or "").split() or _is_footnote(element)
+    if tag == "sup" and ("reference" in (element.get("class") or "").split() or _is_footnote(element)):
+        return True
     if not element.attrib or tag in ("h1", "h2", "h3", "body", "main", "article", "pre", "code"):
         return False
     if element.get("role") in _ROLES:

@@ -29,7 +29,7 @@ def read(data: bytes, options: Options) -> Parsed:
     if not body.strip() and message.html_body:
         body = html.convert(message.html_body, whole=True)[0]
     else:
-        body = "\n".join(markdown.paragraph(row.rstrip()) for row in body.split("\n"))
+        body = "\n".join(markdown.paragraph(row.rstrip()) for row in body.strip("\n").split("\n"))
     attached = [markdown.line(a.file_name or "") for a in message.attachments]
     return email.assemble(markdown.line(message.subject or ""), headers, body, [name for name in attached if name])
 

@@ -94,14 +94,15 @@ def _remove_running(pages: list[list[Line]]) -> None:
     def shape(line: Line) -> str:
         return re.sub(r"\d+", "#", line.text.strip().lower())
 
-    edges = [{id(line) for line in [*page[:_EDGE], *page[-_EDGE:]]} for page in pages]
+    heights = [sorted(page, key=lambda line: line.base) for page in pages]
+    edges = [{id(line) for line in [*page[:_EDGE], *page[-_EDGE:]]} for page in heights]
     counts: Counter[str] = Counter()
     for page, edge in zip(pages, edges, strict=True):
         counts.update({shape(line) for line in page if id(line) in edge})
     often = max(3, sum(map(bool, pages)) // 4)
     seen: set[str] = set()
-    for page, edge in zip(pages, edges, strict=True):
-        outermost = {id(line) for line in [*page[:1], *page[-1:]]}
+    for page, edge, height in zip(pages, edges, heights, strict=True):
+        outermost = {id(line) for line in [*height[:1], *height[-1:]]}
         kept = []
         for line in page:
             number = _PAGE_NUMBER.fullmatch(line.text.strip()) and len(page) > 3

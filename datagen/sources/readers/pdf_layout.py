@@ -184,7 +184,7 @@ class _Page:
 def _paragraph(lines: Sequence[Line], words: frozenset[str], running: bool) -> str:
     bullet = _BULLET.match(lines[0].text)
     item = _ITEM.match(lines[0].text)
-    text = joined(lines, words) if running or bullet or item else "\n".join(joined([line], words) for line in lines)
+    text = joined(lines, words, " " if running or bullet or item else "\n")
     if bullet:
         return f"- {text[bullet.end() :]}"
     if item:
@@ -205,8 +205,8 @@ def _lists_together(found: list[str]) -> list[str]:
     return out
 
 
-def joined(lines: Sequence[Line], words: frozenset[str]) -> str:
-    """Lines as running text; a word cut at a line end is made whole, with its hyphen where it has one."""
+def joined(lines: Sequence[Line], words: frozenset[str], between: str = " ") -> str:
+    """Lines as one text; a word cut at a line end is made whole, with its hyphen where it has one."""
     out = ""
     for line in lines:
         text = line.text
@@ -215,7 +215,7 @@ def joined(lines: Sequence[Line], words: frozenset[str]) -> str:
         ):
             out = _mend(out[:-1], text, words)
         else:
-            out = f"{out} {text}" if out else text
+            out = f"{out}{between}{text}" if out else text
     return re.sub(f"{HYPHEN}$", "-", out).replace(HYPHEN, "")
 
 
