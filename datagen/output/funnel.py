@@ -28,7 +28,7 @@ def stage_order(stage: str) -> tuple[int, str]:
 
 def funnel(
     *,
-    skipped: int,
+    skipped: Mapping[str, int],
     unreadable: Mapping[str, int],
     documents: int,
     chunks: int,
@@ -44,7 +44,9 @@ def funnel(
         went missing on the way to the next one of the same unit.
     """
     steps = [
-        _step("files", "found", skipped + sum(unreadable.values()) + documents, _skips(skipped, unreadable)),
+        _step(
+            "files", "found", sum(skipped.values()) + sum(unreadable.values()) + documents, _skips(skipped, unreadable)
+        ),
         _step("files", "read as documents", documents, {}),
         _step("chunks", "cut from them", chunks, chunk_losses),
         _step("chunks", "worth asking about", chunks - sum(chunk_losses.values()), {}),
@@ -68,11 +70,9 @@ def funnel(
     return steps
 
 
-def _skips(skipped: int, unreadable: Mapping[str, int]) -> dict[tuple[str, str], int]:
-    losses = {("load", reason): n for reason, n in unreadable.items()}
-    if skipped:
-        losses["discover", "not taken"] = skipped
-    return losses
+def _skips(skipped: Mapping[str, int], unreadable: Mapping[str, int]) -> dict[tuple[str, str], int]:
+    losses = {("discover", reason): n for reason, n in skipped.items()}
+    return losses | {("load", reason): n for reason, n in unreadable.items()}
 
 
 def _step(unit: str, label: str, count: int, losses: Losses) -> dict[str, Any]:

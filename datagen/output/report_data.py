@@ -40,6 +40,7 @@ class ReportBuilder:
 
     def __init__(self) -> None:
         self._skipped: list[dict[str, str]] = []
+        self._not_taken: Counter[str] = Counter()
         self._unreadable: Counter[str] = Counter()
         self._documents: list[tuple[str, str, str, int]] = []
         self._chunks_of: Counter[str] = Counter()
@@ -61,6 +62,7 @@ class ReportBuilder:
     def skipped(self, path: str, reason: str) -> None:
         """A file that was found and not taken, with the reason in a few words."""
         self._skipped.append({"path": path, "reason": reason})
+        self._not_taken[reason.partition(": ")[0]] += 1
 
     def document(self, document: Document) -> None:
         """A document; one that has a verdict counts as skipped."""
@@ -128,7 +130,7 @@ class ReportBuilder:
         ledger = dict(facts.get("ledger") or self._ledger.as_dict())
         fed = self._ledger.as_dict()
         steps = funnel(
-            skipped=len(self._skipped) - self._unreadable.total(),
+            skipped=self._not_taken,
             unreadable=self._unreadable,
             documents=len(self._documents),
             chunks=self._chunks,

@@ -68,11 +68,11 @@ def literal(text: str) -> list[tuple[int, int]]:
 
 def pieces(text: str, quoted: Spans = (), begin: int = 0, end: int | None = None) -> Pieces:
     """``text[begin:end]`` cut where a quote, code or a table begins or ends."""
-    end = len(text) if end is None else end
+    last = len(text) if end is None else end
     layers = ((QUOTED, quoted), (LITERAL, literal(text)))
-    borders = (at for _, spans in layers for span in spans for at in span if begin < at < end)
+    borders = (at for _, spans in layers for span in spans for at in span if begin < at < last)
     out: Pieces = []
-    for start, end in pairwise(sorted({begin, end, *borders})):
+    for start, end in pairwise(sorted({begin, last, *borders})):
         flags = sum(flag for flag, spans in layers if any(a <= start and end <= b for a, b in spans))
         out.append((text[start:end], flags))
     return out

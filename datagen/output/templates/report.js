@@ -67,7 +67,7 @@
     for (const [value, n] of [...counts].sort()) select.append(new Option(`${words(value)} (${count(n)})`, value));
   };
 
-  const textOf = (s) => [s.path, ...s.turns.flatMap((t) => t[1].map((piece) => piece[0]))].join("\n").toLowerCase();
+  const textOf = (s) => [s.path, ...s.turns.map((t) => t[1].map((piece) => piece[0]).join(""))].join("\n").toLowerCase();
 
   const filter = () => {
     const value = (name) => form.elements[name].value;
