@@ -4,8 +4,8 @@
 
 Cuts paragraphs of about 900 characters from the text files of a folder, adds copies with a few
 words changed, swapped or removed (seeded) until there are as many texts as wanted, and looks for
-all pairs whose word 3-gram Jaccard index is at least 0.8. Seconds are of one core (CPU time). Truth is an exact join by prefix
-filtering (Chaudhuri, Ganti and Kaushik 2006), which uses no MinHash.
+all pairs whose word 3-gram Jaccard index is at least 0.8. Seconds are CPU time of one core. Truth is
+an exact join by prefix filtering (Chaudhuri, Ganti and Kaushik 2006), which uses no MinHash.
 """
 
 from __future__ import annotations

@@ -84,7 +84,8 @@ class Packer:
         self._least = least
         self._units: list[Unit] = []
         self._least_of: list[int] = []  # by unit: where the content of its section begins
-        self._sums: list[int] = []
+        self._sums: list[int] = []  # tokens before each unit
+        self._contents: list[int] = []  # units before each that are no headings
 
     def pack(self, blocks: Sequence[Block]) -> list[Piece]:
         """The spans that become chunks, in order."""
@@ -92,6 +93,7 @@ class Packer:
         if not self._units:
             return []
         self._sums = list(itertools.accumulate((unit.tokens for unit in self._units), initial=0))
+        self._contents = list(itertools.accumulate((u.kind != "heading" for u in self._units), initial=0))
         spans = self._section(root, root.first)
         return [piece for span in spans for piece in self._pieces_of(span)]
 
@@ -179,7 +181,7 @@ class Packer:
 
     def _section(self, section: Section, first: int) -> list[Span]:
         """Chunks of a section; ``first`` is before its own where a small piece was put in front of it."""
-        if self._tokens(first, section.last) <= self._budget:
+        if self._room(first, section.last):
             return [(first, section.last)]
         runs: list[tuple[int, int, Section | None]] = []
         own = section.children[0].first if section.children else section.last
@@ -189,14 +191,14 @@ class Packer:
         out: list[Span] = []
         small: Span | None = None  # whole parts that fit one chunk together
         for a, b, child in runs:
-            if small and self._tokens(small[0], b) <= self._budget:
+            if small and self._room(small[0], b):
                 small = (small[0], b)
                 continue
-            if self._tokens(a, b) <= self._budget:
+            if self._room(a, b):
                 self._close(out, small)
                 small = (a, b)
                 continue
-            if small and self._tokens(*small) < self._least:
+            if small and self._small(small):
                 a = small[0]
             else:
                 self._close(out, small)
@@ -209,7 +211,7 @@ class Packer:
         """Add a finished chunk; one that is too small joins the one before it if there is room."""
         if small is None:
             return
-        if out and self._tokens(*small) < self._least and self._tokens(out[-1][0], small[1]) <= self._budget:
+        if out and self._small(small) and self._room(out[-1][0], small[1]):
             out[-1] = (out[-1][0], small[1])
         else:
             out.append(small)
@@ -219,7 +221,7 @@ class Packer:
         out: list[Span] = []
         begun = first
         for i in range(first, last):
-            if i > begun and self._tokens(begun, i + 1) > self._budget:
+            if i > begun and not self._room(begun, i + 1):
                 out.append((begun, i))
                 begun = i
         out.append((begun, last))
@@ -230,6 +232,10 @@ class Packer:
                 best = min(places, key=lambda i: abs(self._tokens(a, i) - self._tokens(i, b)))
                 out[-2:] = [(a, best), (best, b)]
         return out
+
+    def _small(self, span: Span) -> bool:
+        """Whether a span would be too little by itself: few tokens, or headings alone."""
+        return self._tokens(*span) < self._least or self._contents[span[0]] == self._contents[span[1]]
 
     def _room(self, first: int, last: int) -> bool:
         return self._tokens(first, last) <= self._budget
