@@ -15,8 +15,8 @@ PLAIN = MarkdownIt("commonmark").enable("table").disable("reference")
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
 LINES = st.sampled_from(
     """word|two words||  indented|    code|\tcode|- item|- |-|* item|+ x|1. one|2) two|12 apples|1.5 x|> quote|>|# head
-#no|===|---|--|a ¦ b|¦---¦---¦|-¦-|:-|```|~~~|`code` x|**bold**|***|* * *|__init__|___|<div>|<b>x|<!-- c|-->|[a]: b|- - -
-- - x|- * x|  - nested|    - deep|      - deeper|   three|-x|+1|é|\u00a0x|- ¦ a|10. ten""".replace("\n", "|")
+#no|===|---|--|a ¦ b|¦---¦---¦|-¦-|:-|```|~~~|`code` x|**bold**|***|* * *|__init__|___|<div>|<b>x|<!-- c|-->|[a]: b
+- - -|- - x|- * x|  - nested|    - deep|      - deeper|   three|-x|+1|é|\u00a0x|- ¦ a|10. ten""".replace("\n", "|")
     .replace("¦", "\0")
     .split("|")
 ).map(lambda line: line.replace("\0", "|"))
