@@ -28,8 +28,8 @@ def measure(chunks: int, url: str, folder: Path) -> dict[str, float]:
     """Run once on a corpus of about that many chunks; seconds, peak MB, chunks."""
     source = write_corpus(folder / f"docs-{chunks}", max(1, chunks // CHUNKS_A_DOCUMENT), sections=CHUNKS_A_DOCUMENT)
     run = folder / f"run-{chunks}"
-    command = [sys.executable, "-m", "datagen", "run", "--source", source, "--out", run, "--set", "engine.executor=inline"]
-    command += ["--set", "judge.threshold=1"]
+    command = [sys.executable, "-m", "datagen", "run", "--source", source, "--out", run]
+    command += ["--set", "engine.executor=inline", "--set", "judge.threshold=1"]
     if url:
         command += ["--base-url", url]
     begun = time.monotonic()

@@ -48,6 +48,8 @@ def main() -> NoReturn:
     hard = False
     try:
         code = app(standalone_mode=False)
+        if code == INTERRUPTED:  # Typer's own way to say Ctrl-C
+            raise KeyboardInterrupt
     except DatagenError as error:
         code = error.exit_code
         hard = True
@@ -137,7 +139,9 @@ def run(
     ] = None,
     config: Annotated[
         Optional[Path],  # noqa: UP045
-        typer.Option("--config", "-c", metavar="FILE", help="Configuration; without --source: ./datagen.yaml."),
+        typer.Option(
+            "--config", "-c", metavar="FILE", help="Configuration; default: ./datagen.yaml where there is one."
+        ),
     ] = None,
     out: Annotated[
         Optional[Path],  # noqa: UP045

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import shutil
 from importlib import metadata, util
+from pathlib import Path
 from typing import Any
 
 from datagen import __version__, pipeline
@@ -24,7 +25,8 @@ EXTRAS = (
 def doctor(base_url: str | None = None) -> dict[str, Any]:
     """Look at this machine and at the endpoint ``run`` would use. Asks ``/models`` and nothing else."""
     overrides = [f"generator.base_url={base_url}"] if base_url else []
-    config = settings.load(None, overrides)
+    file = Path(settings.DEFAULT_FILE)
+    config = settings.load(file if file.is_file() else None, overrides)
     url = pipeline.endpoint_url(config)
     endpoint: dict[str, Any] = {"url": _without_credentials(url), "models": [], "problem": ""}
     if url:

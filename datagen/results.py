@@ -225,8 +225,11 @@ class Finished:
         """All records as they left a stage, in order, a shard in memory at a time."""
         for node in self.state["nodes"]:
             if stage in node["stages"]:
-                for name in node["shards"]:
-                    yield from self.store.read(node["folder"], name)
+                yield from self._of(node)
+
+    def _of(self, node: dict[str, Any]) -> Iterator[AnyRecord]:
+        for name in node["shards"]:
+            yield from self.store.read(node["folder"], name)
 
     def samples(self) -> Iterator[Sample]:
         """All samples after the last stage."""
@@ -237,7 +240,8 @@ class Finished:
         per_chunk = self.run["samples_per_chunk"]
         if per_chunk:
             return sum(per_chunk for r in self.records("screen") if isinstance(r, Chunk) and r.verdict is None)
-        return sum(isinstance(r, Sample) for r in self.records("extractive"))
+        first = next(node for node in self.state["nodes"] if node["produces"] == "sample")
+        return sum(isinstance(r, Sample) for r in self._of(first))
 
 
 def render(folder: Path) -> Outcome:

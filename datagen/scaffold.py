@@ -99,9 +99,10 @@ def reference() -> str:
         "the file. An unknown key is an error that names the nearest right one.",
         "",
         "**What is done again when a key changes?** Each segment of a run has a folder named by a hash of all that",
-        "shapes its output. Keys of `client` and `engine` shape nothing: change them at any time. `judge.threshold`",
-        "redoes only the selection, which asks no model. A prompt, a model or a temperature redoes the stage that",
-        "uses it and those after it; everything before is taken as it is.",
+        "shapes its output. Keys of `client` and `engine` change nothing of what is made: change them at any time",
+        "(another `engine.shard_bytes` or `engine.shard_files` cuts the shards anew, so local work is repeated, but no",
+        "model is asked again). `judge.threshold` redoes only the selection, which asks no model. A prompt, a model",
+        "or a temperature redoes the stage that uses it and those after it; everything before is taken as it is.",
     ]
     tops = [(n, f) for n, f in Config.model_fields.items() if not _is_section(f)]
     lines += ["", "## Top level", "", *_table(tops)]

@@ -15,7 +15,7 @@ from datagen.core.record import AnyRecord
 from datagen.engine.config import EngineConfig
 from datagen.engine.events import Events
 from datagen.engine.executors import InlineExecutor, cores, processes
-from datagen.engine.segment import Done, Node, Unit, rejections, run_unit
+from datagen.engine.segment import Done, Node, Unit, rejected, run_unit
 from datagen.engine.store import Store
 
 PROGRESS_EVERY_S = 2.0
@@ -236,7 +236,7 @@ class Runner:
             lane.reused += 1
         else:
             self._store.write(lane.node.folder, name, out)
-            self._log_shard(lane, shard, Done(len(out), rejections(out)))
+            self._log_shard(lane, shard, Done(len(out), rejected(records, out)))
         self._finish(lane, shard, name)
 
     def _collect(self, block: bool) -> None:

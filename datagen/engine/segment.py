@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -129,17 +130,18 @@ def run_unit(unit: Unit) -> Done:
     else:
         assert unit.source is not None
         shard = store.read(*unit.source)
+    before = shard
     for stage in unit.maps:
         shard = stage.run(shard)
     store.write(unit.folder, unit.name, shard)
-    return Done(len(shard), rejections(shard), time.monotonic() - begun)
+    return Done(len(shard), rejected(before, shard), time.monotonic() - begun)
 
 
-def rejections(shard: Sequence[AnyRecord]) -> dict[str, int]:
-    """Records with a verdict, counted by reason."""
-    counts: dict[str, int] = {}
-    for record in shard:
-        verdict = getattr(record, "verdict", None)
-        if verdict is not None:
-            counts[verdict.reason] = counts.get(verdict.reason, 0) + 1
-    return counts
+def rejected(before: Sequence[AnyRecord], after: Sequence[AnyRecord]) -> dict[str, int]:
+    """Verdicts that were given between two states of a shard, counted by reason."""
+    return dict(_verdicts(after) - _verdicts(before))
+
+
+def _verdicts(shard: Sequence[AnyRecord]) -> Counter[str]:
+    verdicts = (getattr(record, "verdict", None) for record in shard)
+    return Counter(verdict.reason for verdict in verdicts if verdict is not None)

@@ -73,7 +73,9 @@ class Archive:
         return out
 
     def _bomb(self) -> Unreadable:
-        return Unreadable("too_large", f"Unpacked it is larger than the {MOST_BYTES:,} bytes or {_MOST_RATIO} times allowed.")
+        return Unreadable(
+            "too_large", f"Unpacked it is larger than the {MOST_BYTES:,} bytes or {_MOST_RATIO} times allowed."
+        )
 
 
 def _is_media(name: str) -> bool:

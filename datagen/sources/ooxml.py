@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+from collections.abc import Iterator
 from typing import Any
 
 from datagen.sources.archive import Archive
@@ -23,14 +25,48 @@ def parse(data: bytes) -> Any:
     import lxml.etree
 
     # huge_tree stays off: it is libxml2's own guard against depth, text size and entity expansion.
-    parser = lxml.etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, remove_comments=True, remove_pis=True)
+    parser = lxml.etree.XMLParser(
+        resolve_entities=False, no_network=True, load_dtd=False, remove_comments=True, remove_pis=True
+    )
     try:
         root = lxml.etree.fromstring(data, parser)
     except lxml.etree.XMLSyntaxError as error:
-        raise Unreadable("damaged", f"Its XML is broken: {str(error)[:150]}") from error
+        raise _broken(error) from error
     if root.getroottree().docinfo.doctype:
         raise Unreadable("damaged", "Its XML declares a document type, which files of this kind never do.")
     return root
+
+
+def each(data: bytes, tag: str) -> Iterator[Any]:
+    """The elements of one name in a part that may be long, one at a time, each gone when the next is taken.
+
+    Raises:
+        Unreadable: as :func:`parse`.
+    """
+    import lxml.etree
+
+    events = lxml.etree.iterparse(
+        io.BytesIO(data),
+        tag=tag,
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        remove_comments=True,
+        remove_pis=True,
+    )
+    try:
+        for _, element in events:
+            yield element
+            parent = element.getparent()
+            element.clear()
+            while element.getprevious() is not None:
+                del parent[0]
+    except lxml.etree.XMLSyntaxError as error:
+        raise _broken(error) from error
+
+
+def _broken(error: Exception) -> Unreadable:
+    return Unreadable("damaged", f"Its XML is broken: {str(error)[:150]}.")
 
 
 def title(archive: Archive) -> str:

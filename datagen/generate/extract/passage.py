@@ -92,6 +92,7 @@ class Passage:
 
 
 def is_navigation(heading: str) -> bool:
+    """Whether a heading is one of those that nothing is asked about, whatever its number."""
     return unnumbered(plain(heading)).lower().strip(" :.") in NAVIGATION
 
 

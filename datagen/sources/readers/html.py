@@ -45,12 +45,11 @@ def convert(markup: str, *, whole: bool = False) -> tuple[str, str]:
 
 def _parse(markup: str) -> Any:
     import lxml.etree
-    import lxml.html
 
     # A string with an XML declaration is refused by lxml, and NUL ends the text for libxml2.
     markup = _XML_DECLARATION.sub("", markup).replace("\0", "")
-    parser = lxml.html.HTMLParser(encoding="utf-8", no_network=True, remove_comments=True, remove_pis=True)
+    parser = lxml.etree.HTMLParser(encoding="utf-8", no_network=True, remove_comments=True, remove_pis=True)
     try:
-        return lxml.html.document_fromstring(markup.encode("utf-8", "replace"), parser=parser)
-    except lxml.etree.ParserError:  # nothing in it
+        return lxml.etree.fromstring(markup.encode("utf-8", "replace"), parser)
+    except lxml.etree.XMLSyntaxError:  # nothing in it
         return None

@@ -158,4 +158,5 @@ def _remove(root: Any, elements: list[Any]) -> None:
 
 
 def _length(element: Any) -> int:
-    return sum(len(text.strip()) for text in element.itertext())
+    """Characters of text below an element, white space collapsed."""
+    return int(element.xpath("string-length(normalize-space(.))"))

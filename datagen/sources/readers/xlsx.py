@@ -32,7 +32,7 @@ def read(data: bytes, options: Options) -> Parsed:
         name = targets.get(sheet.get(f"{R}id") or "", "")
         if name not in archive.names or sheet.get("state") in ("hidden", "veryHidden") or "worksheets" not in name:
             continue
-        rows, complete = _rows(ooxml.parse(archive.read(name)), strings, formats, left)
+        rows, complete = _rows(archive.read(name), strings, formats, left)
         left -= sum(map(len, rows))
         blocks = sheet_blocks(rows)
         if not blocks:
@@ -50,7 +50,7 @@ def _strings(archive: Archive) -> list[str]:
     part = "xl/sharedStrings.xml"
     if part not in archive.names:
         return []
-    return [_rich(item) for item in ooxml.parse(archive.read(part)).iterfind(f"{S}si")]
+    return [_rich(item) for item in ooxml.each(archive.read(part), f"{S}si")]
 
 
 def _rich(item: Any) -> str:
@@ -58,11 +58,11 @@ def _rich(item: Any) -> str:
     return "".join(text.text or "" for run in runs for text in run.iterfind(f"{S}t"))
 
 
-def _rows(sheet: Any, strings: list[str], formats: Formats, most: int) -> tuple[list[list[str]], bool]:
+def _rows(sheet: bytes, strings: list[str], formats: Formats, most: int) -> tuple[list[list[str]], bool]:
     """Rows of texts, at their places, empty rows kept as such; and whether that is all of them."""
     rows: list[list[str]] = []
     cells = 0
-    for row in sheet.iterfind(f"{S}sheetData/{S}row"):
+    for row in ooxml.each(sheet, f"{S}row"):
         number = row.get("r") or ""
         if number.isdecimal() and len(rows) < int(number) - 1 and rows and rows[-1]:
             rows.append([])  # rows that are left out are empty: one tells as much as many
