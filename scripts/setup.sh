@@ -33,7 +33,7 @@ mkdir -p "$cache"
     rm -rf "$environment"
     "$python" -m venv "$environment"
     echo "$wanted" > "$environment/requirements.txt"
-    "$environment/bin/python" -m pip install --quiet --disable-pip-version-check -r "$environment/requirements.txt"
+    "$environment/bin/python" -m pip install -qq --disable-pip-version-check -r "$environment/requirements.txt"
     touch "$environment/.ready"
   fi
 ) 9> "$cache/.lock"
