@@ -109,7 +109,8 @@ class Page:
         self.send("Page.navigate", url=path.resolve().as_uri())
         while not self._loaded:
             self._next()
-        self.send("Runtime.evaluate", expression="new Promise(done => setTimeout(done, 200))", awaitPromise=True)
+        time.sleep(0.2)  # what a page starts after loading is seen too
+        self.send("Runtime.evaluate", expression="0")
 
     def js(self, expression: str) -> Any:
         """The value of a JavaScript expression (awaited where it is a promise)."""
