@@ -12,6 +12,7 @@ from datagen.sources.readers.pdf_table import cells, table
 
 LARGER = 1.15  # times the size of the body's font from which a line may be a heading
 _BULLET = re.compile(r"[•◦▪‣●○■□⁃∙·\uf0b7\uf0a7➢➤✓–—*-]\s+(?=\S)|[•●▪‣\uf0b7\uf0a7](?=\S)")
+_WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 _ITEM = re.compile(r"(\(?\d{1,2}[.)]|\([a-z]\)|[a-z]\))\s+(?=\S)")
 
 
@@ -25,7 +26,10 @@ class Levels:
 
     def of(self, line: Line) -> int:
         """Level of a line that may be a heading, else 0."""
-        text = line.text.strip()
+        large = line.size in self.larger
+        if not large and not line.bold and not self.outline:
+            return 0
+        text = line.text
         letters = sum(map(str.isalpha, text))
         if not 1 < len(text) <= 200 or letters < 2 or letters <= sum(map(str.isdigit, text)):
             return 0
@@ -34,7 +38,7 @@ class Levels:
             return min(known, 6)
         if len(cells(line)) > 1 or text.endswith((",", ";")) or _BULLET.match(text) or text.endswith(HYPHEN):
             return 0
-        if line.size in self.larger:
+        if large:
             return min(self.larger.index(line.size) + 1, 4)
         if line.bold and line.size >= self.body * 0.95 and len(text) <= 90 and not text.endswith((".", ":")):
             return min(len(self.larger) + 1, 5)
@@ -49,12 +53,14 @@ def plain(text: str) -> str:
 
 def vocabulary(pages: Sequence[Sequence[Line]]) -> frozenset[str]:
     """All words of a document, lower case, those cut at line ends left out: they tell how to join the cut ones."""
+    if not any(line.text.endswith((HYPHEN, "\u00ad", "-")) for page in pages for line in page):
+        return frozenset()
     found: set[str] = set()
     for page in pages:
         for line in page:
-            for word in line.words:
-                if HYPHEN not in word.text:
-                    found.update(w.lower() for w in re.findall(r"[^\W\d_]+(?:-[^\W\d_]+)*", word.text))
+            text = line.text
+            text = text.rpartition(" ")[0] if text.endswith((HYPHEN, "\u00ad", "-")) else text
+            found.update(_WORD.findall(text.lower()))
     return frozenset(found)
 
 
@@ -96,7 +102,8 @@ def _rows(lines: Sequence[Line]) -> list[Line]:
     out = []
     for row in rows:
         words = tuple(sorted((w for line in row for w in line.words), key=lambda w: w.left))
-        out.append(Line(words, row[0].base, max(x.size for x in row), all(x.bold for x in row)))
+        text = " ".join(word.text for word in words)
+        out.append(Line(words, text, row[0].base, max(x.size for x in row), all(x.bold for x in row)))
     return out
 
 

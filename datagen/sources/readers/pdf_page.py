@@ -29,6 +29,7 @@ class Line:
 
     Attributes:
         words: at least one.
+        text: the words with single spaces between.
         base: height of the baseline above the page's lower edge, points.
         size: height of the font, points, rounded to halves.
         bold: is the whole line bold?
@@ -36,14 +37,11 @@ class Line:
     """
 
     words: tuple[Word, ...]
+    text: str
     base: float
     size: float
     bold: bool
     turned: bool = False
-
-    @property
-    def text(self) -> str:
-        return " ".join(word.text for word in self.words)
 
     @property
     def left(self) -> float:
@@ -77,7 +75,9 @@ class _Page:
         self._pdfium = pdfium
         self._page = text_page.raw
         self._text = text_page.get_text_range() if text_page.count_chars() else ""
+        self._char_box = pdfium.FPDFText_GetCharBox  # asked twice a word: the hot spot of reading
         self._doubles = [ctypes.c_double() for _ in range(4)]
+        self._left, self._right = self._doubles[:2]
         self._pointers = [ctypes.byref(d) for d in self._doubles]
         self._matrix = pdfium.FS_MATRIX()
         self._name = ctypes.create_string_buffer(128)
@@ -98,15 +98,17 @@ class _Page:
 
     def _line(self, row: str, start: int) -> Line | None:
         words: list[Word] = []
+        before = 0.0
         for match in _WORD.finditer(row):
-            text = match[0]
-            first = self._box(start + match.start())
-            last = self._box(start + match.end() - 1) if len(text) > 1 else first
-            before = words[-1].right if words else 0.0
-            # Characters that pdfium made up (hyphens, spaces) have no place of their own.
-            left = min(first[0], last[0]) if first and last else first[0] if first else before
-            right = max(first[1], last[1]) if first and last else left
-            words.append(Word(text, left, right))
+            first, end = match.span()
+            at = self._box(start + first)
+            to = self._box(start + end - 1) if end - first > 1 else at
+            # Characters that pdfium made up (hyphens, spaces) have no place of their own. Right-to-left text
+            # has its first character on the right.
+            left = min(at[0], to[0]) if at and to else at[0] if at else before
+            right = max(at[1], to[1]) if at and to else left
+            before = right
+            words.append(Word(match[0], left, right))
         if not words:
             return None
         index = start + len(row) - len(row.lstrip())
@@ -117,12 +119,12 @@ class _Page:
         self._pdfium.FPDFText_GetCharOrigin(self._page, index, *self._pointers[:2])
         base = self._doubles[1].value
         bold = self._bold(index) and (len(row) < 2 or self._bold(start + len(row.rstrip()) - 1))
-        return Line(tuple(words), base, size, bold, abs(matrix.b) > abs(matrix.a))
+        return Line(tuple(words), " ".join(row.split()), base, size, bold, abs(matrix.b) > abs(matrix.a))
 
     def _box(self, index: int) -> tuple[float, float] | None:
-        if not self._pdfium.FPDFText_GetCharBox(self._page, index, *self._pointers):
+        if not self._char_box(self._page, index, *self._pointers):
             return None
-        left, right = self._doubles[0].value, self._doubles[1].value
+        left, right = self._left.value, self._right.value
         return (left, right) if right > left else None
 
     def _bold(self, index: int) -> bool:
