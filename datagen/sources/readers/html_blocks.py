@@ -90,7 +90,7 @@ class _Writer:
     def _block(self, element: Any, depth: int) -> list[str]:
         tag = element.tag
         if _HEADING.fullmatch(tag):
-            text = markdown.line(self.inline(element, depth))
+            text = markdown.line(self.inline(element, depth)).strip("§¶ ").removesuffix(" #")
             return [markdown.heading(int(tag[1]), text)]
         if tag == "pre":
             return [self._pre(element)]

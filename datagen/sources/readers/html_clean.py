@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Any
 
@@ -10,6 +11,7 @@ _CONTROLS = "input button select textarea datalist dialog"
 _NEVER = frozenset(f"{_MEDIA} {_CONTROLS}".split())
 _AROUND = frozenset(["nav", "footer", "menu"])
 _ROLES = frozenset(["navigation", "banner", "contentinfo", "search", "complementary", "menu", "menubar", "toolbar"])
+_NAMED_FREELY = frozenset(["h1", "h2", "h3", "h4", "h5", "h6", "body", "main", "article", "pre", "code"])
 _HIDDEN_STYLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
 # Names that sites and generators (MediaWiki, Sphinx, MkDocs, Docusaurus, WordPress …) give to what is around the
 # content; each is compared with whole class names and ids.
@@ -17,7 +19,7 @@ _NAMES = re.compile(
     r"(?:(?:site|page|global|main|top|bottom|primary|secondary|mobile|local|left|right|doc|docs|theme|md|td|bd)[-_]*)?"
     r"(?:nav|navbar|navigation|menu|sidebar|footer|masthead|breadcrumbs?|toc|tocwrapper|pagination|pager|searchbox)"
     r"(?:[-_]*(?:nav|bar|menu|list|links?|items?|wrapper|container|inner|content|right|left|section|mobile|desktop))?"
-    r"|(?:site|page|global|top)[-_]?header|headerlink|anchor-?link|hash-link|header-?anchor|permalink|skip-?(?:to|link|nav).*"
+    r"|(?:site|page|global|top)[-_]?header|headerlink|anchor-?link|hash-link|header-?anchor|(?:doc-)?anchor|permalink|hideme|skip-?(?:to|link|nav).*"
     r"|table-?of-?contents|on-?this-?page|prev-?next|post-?nav.*|edit-?(?:this-?page|link|on-.*)"
     r"|cookie.*|consent.*|gdpr.*|share|sharing|share-?.*|social|social-?.*|related|related-?(?:posts|articles|links|content)"
     r"|newsletter.*|subscribe.*|comments?|comment-?(?:list|form|section)|respond|disqus.*|ad|ads|advert.*|promo|sponsor.*"
@@ -98,12 +100,17 @@ def _is_around(element: Any) -> bool:
         return not inside and (tag == "aside" or element.find(".//h1") is None)
     if tag == "sup" and ("reference" in (element.get("class") or "").split() or _is_footnote(element)):
         return True
-    if not element.attrib or tag in ("h1", "h2", "h3", "body", "main", "article", "pre", "code"):
+    if not element.attrib or tag in _NAMED_FREELY:
         return False
     if element.get("role") in _ROLES:
         return True
     names = f"{element.get('class') or ''} {element.get('id') or ''}".split()
-    return any(_NAMES.fullmatch(name) for name in names)
+    return any(_is_name_of_surroundings(name) for name in names)
+
+
+@functools.lru_cache(maxsize=4096)
+def _is_name_of_surroundings(name: str) -> bool:
+    return _NAMES.fullmatch(name) is not None
 
 
 def _is_footnote(element: Any) -> bool:

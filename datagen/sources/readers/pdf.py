@@ -99,12 +99,15 @@ def _remove_running(pages: list[list[Line]]) -> None:
     counts: Counter[str] = Counter()
     for page, edge in zip(pages, edges, strict=True):
         counts.update({shape(line) for line in page if id(line) in edge})
-    often = max(3, sum(map(bool, pages)) // 4)
+    often = max(3, sum(map(bool, pages)) // 10)
+    offset = _numbering(heights)
     seen: set[str] = set()
-    for page, edge, height in zip(pages, edges, heights, strict=True):
+    for index, (page, edge, height) in enumerate(zip(pages, edges, heights, strict=True)):
         outermost = {id(line) for line in [*height[:1], *height[-1:]]}
         kept = []
         for line in page:
+            if offset is not None and id(line) in outermost and index - offset in _numbers(line.text):
+                continue
             number = _PAGE_NUMBER.fullmatch(line.text.strip()) and len(page) > 3
             if number and (id(line) in outermost or (id(line) in edge and not line.text[:1].isdigit())):
                 continue
@@ -115,6 +118,22 @@ def _remove_running(pages: list[list[Line]]) -> None:
                 seen.add(key)
             kept.append(line)
         page[:] = kept
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    """The numbers with which a line begins and ends."""
+    found = re.match(r"(\d{1,4})\b", text), re.search(r"\b(\d{1,4})$", text)
+    return tuple(int(match[1]) for match in found if match)
+
+
+def _numbering(heights: list[list[Line]]) -> int | None:
+    """By how much pages count from the first differ from the numbers printed on them, where at least three agree."""
+    offsets: Counter[int] = Counter()
+    for index, lines in enumerate(heights):
+        outermost = {line.text for line in [*lines[:1], *lines[-1:]]}
+        offsets.update({index - number for text in outermost for number in _numbers(text)})
+    best = offsets.most_common(1)
+    return best[0][0] if best and best[0][1] >= 3 else None
 
 
 def _outline(document: Any) -> dict[str, int]:

@@ -13,6 +13,7 @@ from datagen.sources.readers.pdf_table import cells, table
 LARGER = 1.15  # times the size of the body's font from which a line may be a heading
 _BULLET = re.compile(r"[•◦▪‣●○■□⁃∙·\uf0b7\uf0a7➢➤✓–—*-]\s+(?=\S)|[•●▪‣\uf0b7\uf0a7](?=\S)")
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
+_LEADER = re.compile(r"(?:\.\s?){5,}\s*[\divxlc]*\s*$")
 _ITEM = re.compile(r"(\(?\d{1,2}[.)]|\([a-z]\)|[a-z]\))\s+(?=\S)")
 
 
@@ -110,6 +111,7 @@ def _rows(lines: Sequence[Line]) -> list[Line]:
 def blocks(lines: Sequence[Line], levels: Levels, words: frozenset[str]) -> list[str]:
     """Blocks of Markdown of one page."""
     out: list[str] = []
+    lines = _without_contents(lines)
     page = _Page(lines)
     i = 0
     while i < len(lines):
@@ -132,6 +134,14 @@ def blocks(lines: Sequence[Line], levels: Levels, words: frozenset[str]) -> list
             out.append(_paragraph(lines[i:end], words, page.running))
         i = end
     return _lists_together([block for block in out if block])
+
+
+def _without_contents(lines: Sequence[Line]) -> Sequence[Line]:
+    """A page without its part of the table of contents: entries with dots that lead to page numbers."""
+    entries = sum(_LEADER.search(line.text) is not None for line in lines)
+    if entries < 3:
+        return lines
+    return [x for x in lines if not _LEADER.search(x.text) and plain(x.text) not in ("contents", "table of contents")]
 
 
 class _Page:
