@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -9,9 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from datagen.core.record import Chunk, Document, Failure, Lineage, Quote, Rejected, Verdict
 from datagen.output.report import render, write_report
+from datagen.output.text import script_json, scrub
 from tests.output import browser, made
 from tests.output.made import a_sample
 
@@ -31,8 +35,8 @@ EVIL = [
 ]
 
 
-def _evil_run() -> Iterator[Any]:
-    for i, evil in enumerate(EVIL):
+def _evil_run(evils: list[str]) -> Iterator[Any]:
+    for i, evil in enumerate(evils):
         yield (f"skipped/{evil}", f"{evil}: {evil}")
         yield Document(path=evil, sha256="0", kind=evil, text=evil)
         yield Document(path=evil, sha256="0", kind="pdf", verdict=Verdict(stage="load", reason=evil, evidence=evil))
@@ -79,8 +83,7 @@ def _evil_run() -> Iterator[Any]:
         yield Failure(call=evil, recipe=evil, chunk=evil, samples=1, reason=evil, attempts=2, raw=evil)
 
 
-def _evil_facts() -> dict[str, Any]:
-    evil = "".join(EVIL)
+def _evil_facts(evil: str) -> dict[str, Any]:
     facts = made.facts(True)
     facts |= {"datagen": evil, "model": evil, "judge": evil, "prompts": {evil: evil}, "libraries": {evil: evil}}
     facts["timing"] = {"started": evil, "finished": evil, "sessions": 2, "seconds": 3.0}
@@ -101,14 +104,22 @@ class _Outline(HTMLParser):
         self.attributes += [(tag, name, value or "") for name, value in attrs]
 
 
-def test_hostile_text_makes_no_element_and_no_attribute() -> None:
+@pytest.mark.parametrize("evil", EVIL)
+def test_hostile_text_makes_no_element_and_no_attribute(evil: str) -> None:
     page, calm = _Outline(), _Outline()
-    page.feed(render(made.build(_evil_run(), _evil_facts())))
+    page.feed(render(made.build(_evil_run([evil]), _evil_facts(evil))))
     calm.feed(render(made.build(made.run(300, model=True), made.facts(True))))
     assert page.tags <= calm.tags | {"p"}
     assert {name for _, name, _ in page.attributes} <= {name for _, name, _ in calm.attributes} | {"open", "role"}
     assert not [a for a in page.attributes if a[1].startswith("on") or a[1] == "style"]
     assert all(value.startswith("#") for _, name, value in page.attributes if name in ("href", "src"))
+
+
+@given(value=st.recursive(st.text() | st.sampled_from(EVIL), lambda inner: st.lists(inner, max_size=3), max_leaves=6))
+def test_embedded_json_cannot_end_its_element_and_is_still_the_value(value: Any) -> None:
+    text = script_json(value)
+    assert not set(text) & set("<>&\u2028\u2029")
+    assert json.loads(text) == json.loads(scrub(json.dumps(value, ensure_ascii=False)))
 
 
 def test_no_outside_address_is_in_what_is_ours() -> None:
@@ -179,7 +190,7 @@ class TestInABrowser:
         assert len(page.complaints) >= 2
 
     def test_nothing_hostile_runs_loads_or_shows_as_markup(self, page: browser.Page, tmp_path: Path) -> None:
-        write_report(made.build(_evil_run(), _evil_facts()), tmp_path)
+        write_report(made.build(_evil_run(EVIL), _evil_facts("".join(EVIL))), tmp_path)
         page.open(tmp_path / "report.html")
         page.js("document.querySelectorAll('details').forEach(d => d.open = true)")
         page.js("document.querySelectorAll('#list details').forEach(d => d.open = true)")
