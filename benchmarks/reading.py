@@ -107,10 +107,13 @@ def show(files: list[SourceFile], medians: dict[str, list[float]]) -> float:
     for kind, (a, b) in sorted(kinds.items()):
         note = "   not counted: copied, not parsed" if kind in _PARSED_BY_ONE else ""
         print(f"{kind:<10} {counts[kind]:>5} {a * 1000:>10.1f} {b * 1000:>15.1f} {b / a:>7.1f}x{note}")
-    counted = [times for kind, times in kinds.items() if kind not in _PARSED_BY_ONE]
-    a, b = (sum(times[i] for times in counted) for i in (0, 1))
-    print(f"{'all':<10} {'':>5} {a * 1000:>10.1f} {b * 1000:>15.1f} {b / a:>7.1f}x")
-    return b / a
+    ratio = 0.0
+    for label, left_out in (("all", frozenset[str]()), ("counted", _PARSED_BY_ONE)):
+        times = [each for kind, each in kinds.items() if kind not in left_out]
+        a, b = (sum(each[i] for each in times) for i in (0, 1))
+        ratio = b / a if a else 0.0
+        print(f"{label:<10} {'':>5} {a * 1000:>10.1f} {b * 1000:>15.1f} {ratio:>7.1f}x")
+    return ratio
 
 
 def main() -> None:
