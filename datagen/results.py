@@ -26,7 +26,7 @@ from datagen.output.report import write_report
 from datagen.output.report_data import ReportBuilder
 
 RUN, SHARDS, EVENTS = "run.yaml", "shards.json", "events.jsonl"
-LIBRARIES = ("polars", "pydantic", "pypdfium2", "docutils", "resiliparse", "python-docx", "markdown-it-py", "aiohttp")
+LIBRARIES = ("polars", "pydantic", "pypdfium2", "lxml", "docutils", "markdown-it-py", "aiohttp")
 
 
 @dataclass(frozen=True)
