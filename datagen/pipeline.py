@@ -192,7 +192,7 @@ def run(config: Config, out: Path | None, listener: Listener) -> Outcome:
 
     folder = out or default_out(config)
     with_model = uses_model(config)
-    discovery = discover(config.sources, config.split, config.seed)
+    discovery = discover(config.sources, config.split, config.seed, folder)
     store = Store(folder)
     with store.locked():
         events = Events(folder / "events.jsonl")

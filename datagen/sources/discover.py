@@ -18,6 +18,7 @@ from datagen.sources.globs import Globs
 from datagen.sources.splits import assign
 
 _VERSION_CONTROL = frozenset({".git", ".hg", ".svn", ".bzr"})
+_RUN_FILES = (".lock", "events.jsonl")  # every run folder has both from its first work on
 
 
 @dataclass(frozen=True)
@@ -36,19 +37,23 @@ class Discovery:
     skipped: list[Skipped] = field(default_factory=list)
 
 
-def discover(config: SourcesConfig, split: SplitConfig, seed: int) -> Discovery:
+def discover(config: SourcesConfig, split: SplitConfig, seed: int, out: Path | None = None) -> Discovery:
     """Walk the sources and read every file once, for its hash.
+
+    Run folders inside a source are skipped: a run that read its own export would never come to an end.
 
     Args:
         config: where to look and what to leave out.
         split: shares of documents for validation and test.
         seed: of the draw that assigns them.
+        out: folder of this run, which need not exist yet. It is named as skipped either way, so that
+            the first run and the next say the same.
 
     Returns:
         Every readable file as a :class:`SourceFile` and a line for everything else.
 
     Raises:
-        UsageError: a path is missing, or there is nothing to read.
+        UsageError: a path is missing, is the run's own folder, or there is nothing to read.
     """
     if not config.paths:
         raise UsageError(
@@ -56,11 +61,11 @@ def discover(config: SourcesConfig, split: SplitConfig, seed: int) -> Discovery:
             "No source is named.",
             "Name a folder or files: datagen run --source docs/",
         )
-    finder = _Finder(config)
+    finder = _Finder(config, out.resolve() if out else None)
     roots = [_root(path) for path in config.paths]
     for root, label in zip(roots, _labels(roots), strict=True):
         finder.take(root, label)
-    skipped = sorted(finder.skipped, key=lambda s: (s.path, s.reason))
+    skipped = sorted(set(finder.skipped), key=lambda s: (s.path, s.reason))
     if not finder.files:
         why = "The source holds no file at all."
         if skipped:
@@ -132,7 +137,8 @@ def _labels(roots: Sequence[Path]) -> list[str]:
 class _Finder:
     """The walk: collects what is found and what is skipped."""
 
-    def __init__(self, config: SourcesConfig) -> None:
+    def __init__(self, config: SourcesConfig, out: Path | None) -> None:
+        self._out = out
         self.files: list[SourceFile] = []
         self.skipped: list[Skipped] = []
         self._max_bytes = config.max_bytes
@@ -145,6 +151,13 @@ class _Finder:
         if not root.is_dir():
             self._file(str(root), label)
             return
+        if root == self._out:
+            raise UsageError(
+                f"The source {root.name} is the run folder itself.",
+                "A run that reads what it writes never comes to an end.",
+                "Name another folder with --out.",
+            )
+        self._foretell_own(root, label)
         left_out = 0
         for relative, location, entry in self._walk(root, label):
             if self._exclude.match(relative) or (self._include and not self._include.match(relative)):
@@ -174,15 +187,37 @@ class _Finder:
             for entry in found:
                 relative = f"{folder}/{entry.name}" if folder else entry.name
                 path = f"{label}/{relative}" if label else relative
-                is_folder = entry.is_dir(follow_symlinks=False)
-                if reason := _name_problem(entry.name):
-                    self.skipped.append(Skipped(_shown(path) + ("/" if is_folder else ""), reason))
-                elif not is_folder:
-                    yield relative, entry.path, entry
-                elif self._exclude.match(relative):
-                    self.skipped.append(Skipped(path + "/", "left out by sources.exclude"))
+                if entry.is_dir(follow_symlinks=False):
+                    if reason := self._folder_problem(relative, Path(entry.path)):
+                        self.skipped.append(Skipped(_shown(path) + "/", reason))
+                    else:
+                        folders.append(relative)
+                elif reason := _name_problem(entry.name):
+                    self.skipped.append(Skipped(_shown(path), reason))
                 else:
-                    folders.append(relative)
+                    yield relative, entry.path, entry
+
+    def _foretell_own(self, root: Path, label: str) -> None:
+        """Name the run's folder as the walk will when it exists, or the folder above it that is left out."""
+        if self._out is None or not self._out.is_relative_to(root):
+            return
+        parts = self._out.relative_to(root).parts
+        for depth in range(1, len(parts) + 1):
+            relative = "/".join(parts[:depth])
+            if reason := self._folder_problem(relative, root / relative):
+                path = f"{label}/{relative}" if label else relative
+                self.skipped.append(Skipped(_shown(path) + "/", reason))
+                return
+
+    def _folder_problem(self, relative: str, location: Path) -> str:
+        """Why a folder is not entered, or ""."""
+        if reason := _name_problem(location.name):
+            return reason
+        if self._exclude.match(relative):
+            return "left out by sources.exclude"
+        if location == self._out:
+            return "the folder of this run"
+        return "a run folder" if all((location / name).is_file() for name in _RUN_FILES) else ""
 
     def _file(self, location: str, path: str) -> None:
         real = os.path.realpath(location)

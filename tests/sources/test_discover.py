@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 from pathlib import Path
 
@@ -44,6 +45,32 @@ def test_files_are_found_with_kind_size_and_hash(tmp_path: Path) -> None:
     assert found.files[2].sha256 == sha256(b"one")
     assert found.files[2].size == 3
     assert found.skipped == []
+
+
+def test_run_folders_are_not_read_and_the_own_one_is_named_before_it_exists(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("text")
+    (tmp_path / "old" / "export").mkdir(parents=True)
+    for name in (".lock", "events.jsonl", "export/sft.train.jsonl"):
+        (tmp_path / "old" / name).write_text("{}")
+    config = SourcesConfig(paths=(str(tmp_path),), exclude=("left*",))
+    for own, named, reason in (
+        ("runs/docs", "runs/docs/", "the folder of this run"),
+        (".runs/docs", ".runs/", "hidden"),
+        ("left/docs", "left/", "left out by sources.exclude"),
+    ):
+        before = discover(config, SplitConfig(), 0, tmp_path / own)
+        assert [f.path for f in before.files] == ["a.txt"]
+        assert skipped(before) == {"old/": "a run folder", named: reason}
+        (tmp_path / own).mkdir(parents=True)
+        (tmp_path / own / "report.json").write_text('{"text": "ours"}')
+        assert discover(config, SplitConfig(), 0, tmp_path / own) == before
+        shutil.rmtree(tmp_path / Path(own).parts[0])
+
+
+def test_the_source_cannot_be_the_run_folder(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("text")
+    with pytest.raises(UsageError, match="run folder itself"):
+        discover(SourcesConfig(paths=(str(tmp_path),)), SplitConfig(), 0, tmp_path)
 
 
 def test_everything_that_is_not_read_is_named_with_its_reason(tmp_path: Path) -> None:
