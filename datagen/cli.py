@@ -180,18 +180,16 @@ def run(
     from datagen import pipeline
     from datagen.cli_progress import Progress
 
-    overrides = list(settings or [])
-    named = {
+    options = {
+        "sources.paths": source or None,
         "limits.target": target,
         "generator.base_url": base_url,
         "generator.model": model,
         "judge.model": judge_model,
         "client.concurrency": concurrency,
     }
-    overrides += [f"{key}={json.dumps(value)}" for key, value in named.items() if value is not None]
-    if source:
-        overrides.append(f"sources.paths={json.dumps(source)}")
-    settled = pipeline.configure(config, overrides)
+    named = {key: value for key, value in options.items() if value is not None}
+    settled = pipeline.configure(config, settings or [], named)
     with Progress() as progress:
         outcome = pipeline.run(settled, out, progress)
     if as_json:

@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError
@@ -52,12 +54,15 @@ MAX_FILE_BYTES = 1_000_000
 _PATHS = (("sources", "paths"), ("generator", "examples"), ("generator", "prompts"))
 
 
-def load(file: Path | None = None, overrides: Iterable[str] = ()) -> Config:
+def load(
+    file: Path | None = None, overrides: Iterable[str] = (), values: Mapping[str, Any] = MappingProxyType({})
+) -> Config:
     """Read the configuration.
 
     Args:
         file: a YAML file; None takes the defaults. Paths in it are relative to its own folder.
         overrides: ``"section.key=value"`` each, the value in YAML, stronger than the file.
+        values: values by dotted key, taken as they are, stronger than both.
 
     Raises:
         UsageError: the file cannot be read, is not YAML, has an unknown key (the nearest right one
@@ -70,7 +75,9 @@ def load(file: Path | None = None, overrides: Iterable[str] = ()) -> Config:
         tree = _read(file)
         _anchor(tree, file.parent)
     for override in overrides:
-        _override(tree, override)
+        _put(tree, *_parsed(override))
+    for key, value in values.items():
+        _put(tree, key.split("."), value)
     return validate(tree, name)
 
 
@@ -159,31 +166,41 @@ def _anchor(tree: dict[str, Any], folder: Path) -> None:
             continue
         value = part.get(key)
         if isinstance(value, str) and value:
-            part[key] = str(folder / value)
+            part[key] = _anchored(folder, value)
         elif isinstance(value, list):
-            part[key] = [str(folder / v) if isinstance(v, str) else v for v in value]
+            part[key] = [_anchored(folder, v) if isinstance(v, str) else v for v in value]
 
 
-def _override(tree: dict[str, Any], text: str) -> None:
+def _anchored(folder: Path, path: str) -> str:
+    with contextlib.suppress(RuntimeError):  # "~name" of a user that does not exist: a plain name then
+        return str(folder / Path(path).expanduser())
+    return str(folder / path)
+
+
+def _parsed(override: str) -> tuple[list[str], Any]:
+    """The key's parts and the value of ``section.key=value``."""
     import yaml
 
-    key, equals, value = text.partition("=")
+    key, equals, text = override.partition("=")
     parts = key.strip().split(".")
     if not equals or not all(parts):
         raise UsageError(
-            f"--set {text!r} is not understood.", "It must be section.key=value.", "Example: --set chunk.tokens=300"
+            f"--set {override!r} is not understood.", "It must be section.key=value.", "Example: --set chunk.tokens=300"
         )
     try:
-        parsed = yaml.safe_load(value) if value.strip() else ""
+        return parts, yaml.safe_load(text) if text.strip() else ""
     except (yaml.YAMLError, RecursionError):
-        parsed = value
+        return parts, text
+
+
+def _put(tree: dict[str, Any], parts: list[str], value: Any) -> None:
     node = tree
     for part in parts[:-1]:
         child = node.setdefault(part, {})
         if not isinstance(child, dict):
             child = node[part] = {}
         node = child
-    node[parts[-1]] = parsed
+    node[parts[-1]] = value
 
 
 def _short(value: Any) -> str:

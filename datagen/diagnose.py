@@ -24,9 +24,9 @@ EXTRAS = (
 
 def doctor(base_url: str | None = None) -> dict[str, Any]:
     """Look at this machine and at the endpoint ``run`` would use. Asks ``/models`` and nothing else."""
-    overrides = [f"generator.base_url={base_url}"] if base_url else []
+    named = {"generator.base_url": base_url} if base_url else {}
     file = Path(settings.DEFAULT_FILE)
-    config = settings.load(file if file.is_file() else None, overrides)
+    config = settings.load(file if file.is_file() else None, values=named)
     url = pipeline.endpoint_url(config)
     endpoint: dict[str, Any] = {"url": _without_credentials(url), "models": [], "problem": ""}
     if url:

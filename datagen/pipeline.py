@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,15 +55,18 @@ class Models:
     log: Any = None
 
 
-def configure(file: Path | None, overrides: list[str]) -> Config:
+def configure(file: Path | None, overrides: Iterable[str], values: Mapping[str, Any]) -> Config:
     """The configuration of a run: a named file, else ``datagen.yaml`` here, else the defaults.
+
+    Args:
+        file, overrides, values: as :func:`datagen.config.load` takes them.
 
     Raises:
         UsageError: a bad configuration, or nothing to read is named anywhere.
     """
     if file is None and Path(settings.DEFAULT_FILE).is_file():
         file = Path(settings.DEFAULT_FILE)
-    config = settings.load(file, overrides)
+    config = settings.load(file, overrides, values)
     if not config.sources.paths:
         raise UsageError(
             "There is nothing to read.",

@@ -22,11 +22,19 @@ def test_overrides_are_stronger_than_the_file(tmp_path: Path) -> None:
     assert loaded.sources.paths == ("a", "b")
 
 
-def test_paths_in_a_file_are_relative_to_it(tmp_path: Path) -> None:
+@given(st.text(max_size=30))
+def test_values_are_taken_as_they_are(text: str) -> None:
+    loaded = config.load(None, ["generator.model=other"], {"generator.model": text, "sources.paths": [text]})
+    assert loaded.generator.model == text
+    assert loaded.sources.paths == (text,)
+
+
+def test_paths_in_a_file_are_relative_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
     file = tmp_path / "d.yaml"
-    file.write_text("sources: {paths: [docs]}\ngenerator: {examples: e.jsonl}\n")
+    file.write_text("sources: {paths: [docs, ~/more, /abs]}\ngenerator: {examples: e.jsonl}\n")
     loaded = config.load(file)
-    assert loaded.sources.paths == (str(tmp_path / "docs"),)
+    assert loaded.sources.paths == (str(tmp_path / "docs"), str(tmp_path / "home" / "more"), "/abs")
     assert loaded.generator.examples == str(tmp_path / "e.jsonl")
 
 

@@ -107,9 +107,8 @@ def cut(files: Sequence[SourceFile], shard_bytes: int, shard_files: int) -> list
 
 
 def _root(path: str) -> Path:
-    root = Path(path).expanduser()
     try:
-        real = root.resolve(strict=True)
+        real = Path(path).expanduser().resolve(strict=True)
     except (OSError, RuntimeError) as error:
         if isinstance(error, PermissionError):
             why, fix = "You are not permitted to read it.", "Correct its permissions, or name another path."

@@ -67,6 +67,11 @@ def test_run_folders_are_not_read_and_the_own_one_is_named_before_it_exists(tmp_
         shutil.rmtree(tmp_path / Path(own).parts[0])
 
 
+def test_a_home_folder_of_nobody_is_no_source() -> None:
+    with pytest.raises(UsageError, match="cannot be read"):
+        find(Path("~nobody-of-this-name/docs"))
+
+
 def test_the_source_cannot_be_the_run_folder(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("text")
     with pytest.raises(UsageError, match="run folder itself"):
