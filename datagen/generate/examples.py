@@ -78,7 +78,10 @@ def _example(row: Any) -> Example:
         if not isinstance(question, str) or not isinstance(answer, str):
             raise TypeError("question and answer must be text")
         evidence = pair.get("evidence") or [answer]
-        clean.append({"question": question, "answer": answer, "evidence": list(evidence)})
+        quotes = [evidence] if isinstance(evidence, str) else list(evidence)
+        if not all(isinstance(quote, str) for quote in quotes):
+            raise TypeError("evidence must be text, or a list of texts")
+        clean.append({"question": question, "answer": answer, "evidence": quotes})
     passage = row.get("passage") or row.get("context") or "\n\n".join(p["answer"] for p in clean)
     if not isinstance(passage, str):
         raise TypeError("passage must be text")

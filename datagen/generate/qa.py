@@ -69,11 +69,13 @@ class QA(Map):
         self.examples = tuple(kshot.read(path)[: config.shots]) if config.shots else ()
 
     def fingerprint(self) -> dict[str, Any]:
-        """Configuration, prompt and examples, model, seed."""
+        """What a request is made of: settings, prompts, the examples that are shown, model, seed."""
+        config = self.config
         return {
-            "config": self.config.model_dump(
-                mode="json", exclude={"backend", "base_url", "api_key_env", "examples", "prompts"}
-            ),
+            "samples_per_chunk": config.samples_per_chunk,
+            "temperature": config.temperature,
+            "max_tokens": config.max_tokens,
+            "language": config.language,
             "prompts": {p.name: p.sha256 for p in (self.prompt, self.repair)},
             "examples": [e.model_dump() for e in self.examples],
             "model": self.endpoint.model,

@@ -38,10 +38,15 @@ class Load(Map):
         self.config = config
 
     def fingerprint(self) -> dict[str, Any]:
-        """Limits of size, the fields that hold text, and each reader's version."""
+        """Limits, the fields that hold text, and each reader's version.
+
+        Time and memory are among the limits: a file given up at one limit must be tried again at another.
+        """
         return {
             "max_bytes": self.config.max_bytes,
             "max_text": self.config.max_text,
+            "timeout_s": self.config.timeout_s,
+            "memory_mb": self.config.memory_mb,
             "text_fields": list(self.config.text_fields),
             "readers": {name: kind.version for name, kind in KINDS.items()},
         }

@@ -151,7 +151,29 @@ def test_user_examples_are_shown_and_change_the_fingerprint(tmp_path: Path) -> N
     assert not recipe(shots=0).examples
 
 
-@pytest.mark.parametrize("line", ["{", "[]", '{"question": "Q"}', '{"question": 1, "answer": "A"}', '{"messages": []}'])
+def test_what_shapes_no_request_does_not_change_the_fingerprint() -> None:
+    same = recipe(model="m", shots=50, base_url="http://y/v1", api_key_env="OTHER")
+    assert same.request(CHUNK) == recipe(shots=40).request(CHUNK)
+    assert same.fingerprint() == recipe(shots=40).fingerprint()
+
+
+def test_evidence_may_be_one_text(tmp_path: Path) -> None:
+    file = tmp_path / "mine.jsonl"
+    file.write_text('{"passage": "P", "question": "Q", "answer": "A", "evidence": "as it stands"}\n')
+    assert json.loads(examples.read(file)[0].reply)["pairs"][0]["evidence"] == ["as it stands"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"question": "Q", "answer": "A", "evidence": [1]}',
+        "{",
+        "[]",
+        '{"question": "Q"}',
+        '{"question": 1, "answer": "A"}',
+        '{"messages": []}',
+    ],
+)
 def test_a_bad_example_line_is_named(tmp_path: Path, line: str) -> None:
     file = tmp_path / "bad.jsonl"
     file.write_text('{"question": "Q", "answer": "A"}\n' + line + "\n")
