@@ -37,7 +37,7 @@ class Lane:
         ready: shards whose input is there and that have not begun, ascending.
         out: name of each shard's output, None until done.
         contiguous: shards done without a gap from the first.
-        seen: for a fold, shards it has seen; ``next`` the shard it emits next.
+        seen: for a fold, shards it has seen.
     """
 
     node: Node

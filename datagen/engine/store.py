@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -57,14 +58,19 @@ class Store:
         """Read a shard.
 
         Raises:
-            DatagenError: the file is damaged; it is set aside, so that the next run makes it again.
+            DatagenError: the file is damaged (it is set aside, so that the next run makes it again),
+                missing, or the system refuses to read it.
         """
         from datagen.engine import codec
 
         path = self.path(folder, name)
         try:
             return codec.from_parquet(path)
+        except MemoryError:
+            raise
         except Exception as error:
+            if isinstance(error, OSError) and error.errno not in (None, errno.ENOENT):
+                raise from_os_error(error, "read a shard of the run") from error
             with contextlib.suppress(OSError):
                 path.replace(path.with_suffix(".damaged"))
             raise UsageError(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -147,6 +149,31 @@ def test_a_damaged_shard_is_set_aside_and_made_again(tmp_path: Path) -> None:
         go(run, line(), sources(4))
     again, _ = go(run, line(), sources(4))
     assert again == first
+
+
+def test_a_shard_that_the_system_does_not_give_is_not_taken_for_damaged(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.path("00-x", "a").mkdir(parents=True)  # reading it fails for whoever runs the test, root too
+    with pytest.raises(DatagenError, match="directory"):
+        store.read("00-x", "a")
+    assert store.path("00-x", "a").exists()
+
+
+def test_no_worker_outlives_its_driver() -> None:
+    script = (
+        "import os, time\n"
+        "from datagen.engine.executors import processes\n"
+        "if __name__ == '__main__':\n"
+        "    pool = processes(1)\n"
+        "    print(pool.submit(os.getpid).result(), flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    # A worker holds the pipe too, so its end is reached only when both are gone.
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as driver:
+        assert driver.stdout is not None
+        assert int(driver.stdout.readline()) != driver.pid
+        driver.kill()
+        driver.communicate(timeout=20)
 
 
 def test_what_a_killed_process_left_unfinished_is_removed(tmp_path: Path) -> None:
