@@ -17,6 +17,7 @@ from typing import Annotated, Any, NoReturn, Optional
 import typer
 
 from datagen import __version__
+from datagen.cli_progress import printable
 from datagen.core.errors import DatagenError
 
 INTERRUPTED, TERMINATED = 130, 143
@@ -94,7 +95,7 @@ def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
 
 
 def _say(text: str) -> None:
-    typer.echo(text, err=True)
+    typer.echo(printable(text), err=True)
 
 
 def _version(wanted: bool) -> None:
@@ -195,17 +196,17 @@ def run(
     if as_json:
         typer.echo(json.dumps(outcome.summary(), ensure_ascii=False))
     else:
-        typer.echo(outcome.text())
+        typer.echo(printable(outcome.text()))
     raise typer.Exit(outcome.exit_code)
 
 
 @app.command(epilog="Examples:  datagen status runs/docs   |   datagen status runs/docs --json")
 def status(folder: RunFolder, as_json: AsJson = False) -> None:
     """Show how far a run is; works while it goes on."""
-    from datagen import results
+    from datagen import finished
 
-    state = results.status(folder)
-    typer.echo(json.dumps(state, ensure_ascii=False) if as_json else results.status_text(state))
+    state = finished.status(folder)
+    typer.echo(json.dumps(state, ensure_ascii=False) if as_json else printable(finished.status_text(state)))
 
 
 @app.command(epilog="Examples:  datagen report runs/docs")
@@ -254,7 +255,7 @@ def doctor(
     from datagen import diagnose
 
     state = diagnose.doctor(base_url)
-    typer.echo(json.dumps(state, ensure_ascii=False) if as_json else diagnose.text(state))
+    typer.echo(json.dumps(state, ensure_ascii=False) if as_json else printable(diagnose.text(state)))
 
 
 if __name__ == "__main__":

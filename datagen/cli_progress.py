@@ -42,10 +42,11 @@ class Progress:
 
     def note(self, text: str) -> None:
         """A line that stays, above the live view."""
+        text = printable(text)
         if self._live is not None:
             self._live.console.print(text, markup=False, highlight=False)
         else:
-            sys.stderr.write(_printable(text) + "\n")
+            sys.stderr.write(text + "\n")
             sys.stderr.flush()
 
     def __call__(self, event: Mapping[str, Any]) -> None:
@@ -153,6 +154,6 @@ def _span(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
-def _printable(text: str) -> str:
-    """Names of files and models come from outside: no escape sequence reaches the terminal."""
+def printable(text: str) -> str:
+    """Text for a terminal: names of files and what an endpoint says come from outside and may hold escape sequences."""
     return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import platform
 import shutil
-from importlib import metadata, util
+import subprocess
+from importlib import util
 from pathlib import Path
 from typing import Any
 
-from datagen import __version__, pipeline
+from datagen import __version__, pipeline, results
 from datagen import config as settings
 from datagen.core.errors import DatagenError
+from datagen.llm.problems import redacted
 
 # What each extra adds: the extra, the modules that show it is there, what it is for.
 EXTRAS = (
@@ -28,7 +30,7 @@ def doctor(base_url: str | None = None) -> dict[str, Any]:
     file = Path(settings.DEFAULT_FILE)
     config = settings.load(file if file.is_file() else None, values=named)
     url = pipeline.endpoint_url(config)
-    endpoint: dict[str, Any] = {"url": _without_credentials(url), "models": [], "problem": ""}
+    endpoint: dict[str, Any] = {"url": redacted(url), "models": [], "problem": ""}
     if url:
         try:
             endpoint["models"] = _models(config, url)
@@ -39,17 +41,28 @@ def doctor(base_url: str | None = None) -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
         "free_disk_gb": round(shutil.disk_usage(".").free / 1e9, 1),
-        "gpu": shutil.which("nvidia-smi") is not None,
+        "gpu": _gpu(),
         "extras": {name: all(util.find_spec(m) is not None for m in modules) for name, modules, _ in EXTRAS},
         "endpoint": endpoint,
         "would_use": "openai" if pipeline.uses_model(config) else "extractive",
-        "libraries": {d: metadata.version(d) for d in ("polars", "pydantic", "aiohttp", "pypdfium2")},
+        "libraries": results.versions(),
     }
 
 
+def _gpu() -> bool:
+    """Does an NVIDIA driver list a GPU? The tool alone may be there without one."""
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return False
+    try:
+        listed = subprocess.run([tool, "-L"], capture_output=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return listed.returncode == 0 and listed.stdout.startswith(b"GPU")
+
+
 def _models(config: settings.Config, url: str) -> list[str]:
-    from datagen.llm import loop
-    from datagen.llm.connect import Endpoint, list_models
+    from datagen.llm.connect import Endpoint, close, list_models
 
     endpoint = Endpoint(
         base_url=url, api_key_env=config.generator.api_key_env, model="", client=config.client, log_path=""
@@ -57,14 +70,7 @@ def _models(config: settings.Config, url: str) -> list[str]:
     try:
         return list(list_models(endpoint))
     finally:
-        loop.close()
-
-
-def _without_credentials(url: str) -> str:
-    from urllib.parse import urlsplit
-
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rsplit("@", 1)[-1]).geturl()
+        close()
 
 
 def text(state: dict[str, Any]) -> str:

@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import platform
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from datagen import __version__
-from datagen import config as settings
 from datagen.config import Config
-from datagen.core.errors import DatagenError, UsageError, from_os_error
+from datagen.core.errors import from_os_error
 from datagen.core.files import atomic, write_if_changed
-from datagen.core.record import AnyRecord, Chunk, Document, Failure, Sample
+from datagen.core.record import Chunk, Document, Failure, Sample
 from datagen.engine.events import Events
-from datagen.engine.store import Store
+from datagen.finished import EVENTS, RUN, SHARDS, Finished, last_event
+from datagen.llm.problems import redacted
 from datagen.output.export import write_exports
 from datagen.output.ledger import Ledger
 from datagen.output.report import write_report
 from datagen.output.report_data import ReportBuilder
 
-RUN, SHARDS, EVENTS = "run.yaml", "shards.json", "events.jsonl"
 LIBRARIES = ("polars", "pydantic", "pypdfium2", "lxml", "docutils", "markdown-it-py", "aiohttp")
 
 
@@ -144,8 +141,9 @@ def finish(folder: Path, config: Config, discovery: Any, facts: Facts, events: E
     except OSError as error:
         raise from_os_error(error, "write the run's files") from error
     outcome = render(folder)
-    if events.worked:
-        events.emit("finished", ledger=outcome.ledger, problems=outcome.problems)
+    # Also where a process was killed between its last work and this line: `datagen status` goes by it.
+    if events.worked or last_event(folder / EVENTS) != "finished":
+        events.emit("finished", work=True, ledger=outcome.ledger, problems=outcome.problems)
     return outcome
 
 
@@ -171,7 +169,7 @@ def _write_run_file(folder: Path, config: Config, facts: Facts, elapsed: float) 
     body = {
         "datagen": __version__,
         "python": platform.python_version(),
-        "libraries": _versions(),
+        "libraries": versions(),
         "model": facts.model,
         "judge": facts.judge or None,
         "samples_per_chunk": facts.samples_per_chunk,
@@ -179,12 +177,19 @@ def _write_run_file(folder: Path, config: Config, facts: Facts, elapsed: float) 
         "usage": facts.usage,
         "timing": timing,
         "segments": {node.folder: {"stages": list(node.stages), "holds": node.produces} for node in facts.nodes},
-        "config": config.model_dump(mode="json"),
+        "config": _without_credentials(config.model_dump(mode="json")),
     }
     write_if_changed(path, yaml.safe_dump(body, sort_keys=False, allow_unicode=True, width=120).encode())
 
 
-def _versions() -> dict[str, str]:
+def _without_credentials(config: dict[str, Any]) -> dict[str, Any]:
+    for section in ("generator", "judge"):
+        config[section]["base_url"] = redacted(config[section]["base_url"])
+    return config
+
+
+def versions() -> dict[str, str]:
+    """Versions of the libraries that shape what is made, by name."""
     from importlib import metadata
 
     found = {}
@@ -194,54 +199,6 @@ def _versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return found
-
-
-class Finished:
-    """A finished run, read from its folder.
-
-    Raises:
-        UsageError: the folder is no run, or its run has not finished yet.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        import yaml
-
-        if not folder.is_dir():
-            raise UsageError(f"There is no run folder {folder}.", "No such folder.", "Name one, as in runs/docs.")
-        try:
-            self.state = json.loads((folder / SHARDS).read_text(encoding="utf-8"))
-            self.run = yaml.safe_load((folder / RUN).read_text(encoding="utf-8"))
-            self.config = settings.validate(self.run["config"], RUN)
-        except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
-            raise UsageError(
-                f"{folder} holds no finished run.",
-                f"Its {RUN} or {SHARDS} is missing or damaged ({type(error).__name__}).",
-                "Start or continue it with `datagen run --out " + str(folder) + "`.",
-            ) from error
-        self.folder = folder
-        self.store = Store(folder)
-
-    def records(self, stage: str) -> Iterator[AnyRecord]:
-        """All records as they left a stage, in order, a shard in memory at a time."""
-        for node in self.state["nodes"]:
-            if stage in node["stages"]:
-                yield from self._of(node)
-
-    def _of(self, node: dict[str, Any]) -> Iterator[AnyRecord]:
-        for name in node["shards"]:
-            yield from self.store.read(node["folder"], name)
-
-    def samples(self) -> Iterator[Sample]:
-        """All samples after the last stage."""
-        return (r for r in self.records("select") if isinstance(r, Sample))
-
-    def generated(self) -> int:
-        """Samples requested: counted where they were made, apart from where they ended."""
-        per_chunk = self.run["samples_per_chunk"]
-        if per_chunk:
-            return sum(per_chunk for r in self.records("screen") if isinstance(r, Chunk) and r.verdict is None)
-        first = next(node for node in self.state["nodes"] if node["produces"] == "sample")
-        return sum(isinstance(r, Sample) for r in self._of(first))
 
 
 def render(folder: Path) -> Outcome:
@@ -294,6 +251,8 @@ def _failure_line(failure: Failure) -> bytes:
 
 def _report_facts(finished: Finished, ledger: dict[str, Any]) -> dict[str, Any]:
     run = finished.run
+    # How work is spread shapes nothing: it is in run.yaml, and another --concurrency changes no report.
+    config = {key: value for key, value in run["config"].items() if key not in ("client", "engine")}
     return {
         "datagen": run["datagen"],
         "ledger": ledger,
@@ -302,7 +261,7 @@ def _report_facts(finished: Finished, ledger: dict[str, Any]) -> dict[str, Any]:
         "prompts": run["prompts"],
         "seed": finished.config.seed,
         "threshold": finished.config.judge.threshold if finished.config.judge.enabled else None,
-        "config": run["config"],
+        "config": config,
         "usage": run["usage"],
         "timing": run["timing"],
         "libraries": run["libraries"],
@@ -343,72 +302,3 @@ def export(folder: Path, name: str, out: Path | None) -> tuple[Path, dict[str, i
     target = out or folder / f"export-{name}"
     data = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     return target, write_exports(finished.samples(), target, name, card_facts=data)
-
-
-def status(folder: Path) -> dict[str, Any]:
-    """How far a run is: ``running``, the last ``progress`` and, once finished, the ``ledger``.
-
-    Raises:
-        UsageError: the folder is no run.
-    """
-    events = folder / EVENTS
-    if not events.is_file():
-        raise UsageError(
-            f"{folder} is no run folder.",
-            f"It holds no {EVENTS}.",
-            "Name a folder that `datagen run` wrote, as in runs/docs.",
-        )
-    progress: dict[str, Any] = {}
-    last = ""
-    with events.open(encoding="utf-8", errors="replace") as file:
-        for line in file:
-            try:
-                event = json.loads(line)
-            except ValueError:
-                continue  # the last line of a killed run may be half a line
-            last = event.get("event", last)
-            if last == "progress":
-                progress = event
-    ledger = None
-    with contextlib.suppress(OSError, ValueError):
-        ledger = json.loads((folder / "ledger.json").read_text(encoding="utf-8"))
-    running = Store(folder).is_locked()
-    state = "running" if running else "finished" if last == "finished" else "stopped"
-    meters = {k: v for k, v in progress.items() if k not in ("time", "event", "stages")}
-    return {
-        "run": str(folder),
-        "state": state,
-        "stages": progress.get("stages", []),
-        "meters": meters,
-        "ledger": ledger if state == "finished" else None,
-    }
-
-
-def status_text(state: dict[str, Any]) -> str:
-    """The status for people."""
-    lines = [f"{state['run']}: {state['state']}"]
-    for stage in state["stages"]:
-        rejected = sum(stage["rejected"].values())
-        extra = f", {rejected:,} rejected" if rejected else ""
-        lines.append(f"  {stage['stage']:<12} {stage['done']:,} of {stage['shards']:,} shards{extra}")
-    if state["meters"]:
-        lines.append("  " + "  ".join(f"{k} {v}" for k, v in state["meters"].items()))
-    if state["ledger"]:
-        lines.append(f"  {state['ledger']['kept']:,} samples kept of {state['ledger']['requested']:,}")
-    elif state["state"] == "stopped":
-        lines.append("  Run the same `datagen run` command again: it continues.")
-    return "\n".join(lines)
-
-
-__all__ = [
-    "DatagenError",
-    "Facts",
-    "Finished",
-    "NodeFacts",
-    "Outcome",
-    "export",
-    "finish",
-    "render",
-    "report",
-    "status",
-]

@@ -127,6 +127,58 @@ def test_status_while_a_run_goes_on_and_after_it_was_killed(tmp_path: Path) -> N
     assert "continues" in done.stdout
 
 
+def test_status_after_a_kill_between_the_last_work_and_the_end(tmp_path: Path) -> None:
+    source, run = write_corpus(tmp_path / "docs", 2), tmp_path / "run"
+    with fake_server() as server:
+        again = ("run", "--source", source, "--out", run, "--base-url", server.url)
+        assert datagen(*again).returncode == 0
+        events = run / "events.jsonl"
+        kept = [line for line in events.read_text().splitlines() if '"finished"' not in line]
+        events.write_text("\n".join(kept) + "\n")
+        assert json.loads(datagen("status", run, "--json").stdout)["state"] == "stopped"
+        assert datagen(*again).returncode == 0
+        assert json.loads(datagen("status", run, "--json").stdout)["state"] == "finished"
+        before = all_bytes(run)
+        assert datagen(*again).returncode == 0
+    assert all_bytes(run) == before
+
+
+def test_how_work_is_spread_changes_nothing_but_where_it_is_written_down(tmp_path: Path) -> None:
+    source = write_corpus(tmp_path / "docs", 6)
+    (source / "near.md").write_text((source / "doc-0003.md").read_text() + "One more line.\n")
+    with fake_server() as server:
+        base = ("run", "--source", source, "--base-url", server.url)
+        assert datagen(*base, "--out", tmp_path / "run").returncode == 0
+        run, asked = all_bytes(tmp_path / "run"), server.stats()["requests"]
+        spread = ("--concurrency", "3", "--set", "client.attempts=9", "--set", "engine.workers=2")
+        assert datagen(*base, "--out", tmp_path / "run", *spread).returncode == 0
+        assert server.stats()["requests"] == asked
+        after = all_bytes(tmp_path / "run")
+        assert {name for name in run.keys() | after.keys() if run.get(name) != after.get(name)} == {"run.yaml"}
+        was, now = (yaml.safe_load(files["run.yaml"]) for files in (run, after))
+        assert now["config"]["client"]["concurrency"] == 3
+        assert {k: v for k, v in was.items() if k != "config"} == {k: v for k, v in now.items() if k != "config"}
+        one = ("--set", "engine.window=1", "--set", "engine.shard_files=1")
+        other = ("--set", "engine.executor=processes", "--set", "engine.workers=2", *one)
+        assert datagen(*base, "--out", tmp_path / "other", *other).returncode == 0
+    assert len(list((tmp_path / "other").glob("00-load-*/*.parquet"))) == 7
+    assert export_bytes(tmp_path / "other") == export_bytes(tmp_path / "run")
+    assert ledger(tmp_path / "run")["requested"] > 0
+
+
+def test_a_password_in_an_address_is_written_nowhere(tmp_path: Path) -> None:
+    source, run = write_corpus(tmp_path / "docs", 1), tmp_path / "run"
+    with fake_server() as server:
+        url = server.url.replace("://", "://someone:s3cr3t-word@") + "?token=s3cr3t-word"
+        done = datagen("run", "--source", source, "--out", run, "--base-url", url, "--set", f"judge.base_url={url}")
+        assert done.returncode == 0, done.stderr
+        doctor = datagen("doctor", "--base-url", url)
+    for name, data in all_bytes(run).items():
+        assert b"s3cr3t" not in data, name
+    assert "s3cr3t" not in done.stdout + done.stderr + doctor.stdout + doctor.stderr
+    assert datagen("report", run).returncode == 0
+
+
 def test_json_output(tmp_path: Path) -> None:
     source = write_corpus(tmp_path / "docs", 3)
     with fake_server() as server:
@@ -178,6 +230,7 @@ def test_every_command_has_help_with_an_example() -> None:
 
 def test_on_a_terminal_there_is_a_live_view_with_a_bar_a_stage(tmp_path: Path) -> None:
     source = write_corpus(tmp_path / "docs", 12)
+    (source / "title\x1b]0;taken\x07.bin").write_bytes(bytes(range(256)))
     with fake_server(latency_ms=150) as server:
         master, slave = pty.openpty()
         process = subprocess.Popen(
@@ -202,6 +255,8 @@ def test_on_a_terminal_there_is_a_live_view_with_a_bar_a_stage(tmp_path: Path) -
     assert "━" in screen
     assert "tokens" in screen
     assert "left" in screen
+    assert "]0;taken" in screen
+    assert "\x1b]0;taken" not in screen, "a file's name must not reach the terminal as an escape sequence"
 
 
 def test_a_multi_source_run_and_odd_files_are_named(tmp_path: Path) -> None:

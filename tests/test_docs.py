@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import typer.main
 
-from datagen import cli, config, results, scaffold
+from datagen import cli, config, finished, scaffold
 from datagen.core import errors
 from datagen.core.record import Chunk, Document, Lineage, Message, Sample, Verdict
 from datagen.engine import codec, store
@@ -175,7 +175,8 @@ def test_every_file_of_a_run_folder_is_documented() -> None:
     exported = {f"export/{name}" for name in (export.LINEAGE, export.CARD, export.NOT_WRITTEN)}
     written = {"calls.sqlite", "failed.jsonl", "ledger.json", "report.html", "report.json"}
     assert listed - {"run file", "---"} == {
-        *splits, *exported, *written, results.RUN, results.SHARDS, results.EVENTS, store.LOCK, "NN-stage-hash/*.parquet"
+        *splits, *exported, *written, *(finished.RUN, finished.SHARDS, finished.EVENTS), store.LOCK,
+        "NN-stage-hash/*.parquet",
     }  # fmt: skip
 
 

@@ -1,0 +1,133 @@
+"""A finished run, read from its folder; and how far an unfinished one is."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from datagen import config as settings
+from datagen.core.errors import UsageError
+from datagen.core.record import AnyRecord, Chunk, Sample
+from datagen.engine.store import Store
+
+RUN, SHARDS, EVENTS = "run.yaml", "shards.json", "events.jsonl"
+
+
+class Finished:
+    """A finished run, read from its folder.
+
+    Raises:
+        UsageError: the folder is no run, or its run has not finished yet.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        import yaml
+
+        if not folder.is_dir():
+            raise UsageError(f"There is no run folder {folder}.", "No such folder.", "Name one, as in runs/docs.")
+        try:
+            self.state = json.loads((folder / SHARDS).read_text(encoding="utf-8"))
+            self.run = yaml.safe_load((folder / RUN).read_text(encoding="utf-8"))
+            self.config = settings.validate(self.run["config"], RUN)
+        except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
+            raise UsageError(
+                f"{folder} holds no finished run.",
+                f"Its {RUN} or {SHARDS} is missing or damaged ({type(error).__name__}).",
+                "Start or continue it with `datagen run --out " + str(folder) + "`.",
+            ) from error
+        self.folder = folder
+        self.store = Store(folder)
+
+    def records(self, stage: str) -> Iterator[AnyRecord]:
+        """All records as they left a stage, in order, a shard in memory at a time."""
+        for node in self.state["nodes"]:
+            if stage in node["stages"]:
+                yield from self._of(node)
+
+    def _of(self, node: dict[str, Any]) -> Iterator[AnyRecord]:
+        for name in node["shards"]:
+            yield from self.store.read(node["folder"], name)
+
+    def samples(self) -> Iterator[Sample]:
+        """All samples after the last stage."""
+        return (r for r in self.records("select") if isinstance(r, Sample))
+
+    def generated(self) -> int:
+        """Samples requested: counted where they were made, apart from where they ended."""
+        per_chunk = self.run["samples_per_chunk"]
+        if per_chunk:
+            return sum(per_chunk for r in self.records("screen") if isinstance(r, Chunk) and r.verdict is None)
+        first = next(node for node in self.state["nodes"] if node["produces"] == "sample")
+        return sum(isinstance(r, Sample) for r in self._of(first))
+
+
+def status(folder: Path) -> dict[str, Any]:
+    """How far a run is: ``running``, the last ``progress`` and, once finished, the ``ledger``.
+
+    Raises:
+        UsageError: the folder is no run.
+    """
+    events = folder / EVENTS
+    if not events.is_file():
+        raise UsageError(
+            f"{folder} is no run folder.",
+            f"It holds no {EVENTS}.",
+            "Name a folder that `datagen run` wrote, as in runs/docs.",
+        )
+    progress: dict[str, Any] = {}
+    last = ""
+    for event in _events(events):
+        last = event["event"]
+        if last == "progress":
+            progress = event
+    ledger = None
+    with contextlib.suppress(OSError, ValueError):
+        ledger = json.loads((folder / "ledger.json").read_text(encoding="utf-8"))
+    running = Store(folder).is_locked()
+    state = "running" if running else "finished" if last == "finished" else "stopped"
+    meters = {k: v for k, v in progress.items() if k not in ("time", "event", "stages")}
+    return {
+        "run": str(folder),
+        "state": state,
+        "stages": progress.get("stages", []),
+        "meters": meters,
+        "ledger": ledger if state == "finished" else None,
+    }
+
+
+def status_text(state: dict[str, Any]) -> str:
+    """The status for people."""
+    lines = [f"{state['run']}: {state['state']}"]
+    for stage in state["stages"]:
+        rejected = sum(stage["rejected"].values())
+        extra = f", {rejected:,} rejected" if rejected else ""
+        lines.append(f"  {stage['stage']:<12} {stage['done']:,} of {stage['shards']:,} shards{extra}")
+    if state["meters"]:
+        lines.append("  " + "  ".join(f"{k} {v}" for k, v in state["meters"].items()))
+    if state["ledger"]:
+        lines.append(f"  {state['ledger']['kept']:,} samples kept of {state['ledger']['requested']:,}")
+    elif state["state"] == "stopped":
+        lines.append("  Run the same `datagen run` command again: it continues.")
+    return "\n".join(lines)
+
+
+def last_event(path: Path) -> str:
+    """Name of the last event in an events.jsonl; "" where there is none."""
+    last = ""
+    for event in _events(path):
+        last = event["event"]
+    return last
+
+
+def _events(path: Path) -> Iterator[dict[str, Any]]:
+    with contextlib.suppress(FileNotFoundError), path.open(encoding="utf-8", errors="replace") as file:
+        for line in file:
+            try:
+                event = json.loads(line)
+            except ValueError:
+                continue  # the last line of a killed run may be half a line
+            if isinstance(event, dict) and "event" in event:
+                yield event
