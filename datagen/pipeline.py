@@ -224,10 +224,8 @@ def run(config: Config, out: Path | None, listener: Listener) -> Outcome:
             finally:
                 if with_model:
                     from datagen.llm import connect as connections
-                    from datagen.llm import loop
 
                     connections.close()
-                    loop.close()
 
 
 def _name_skipped(outcome: Outcome, listener: Listener) -> None:

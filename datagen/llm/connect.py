@@ -109,11 +109,16 @@ def open_log(path: str) -> CallLog:
 
 
 def close() -> None:
-    """Close every connection and log of the process. What is asked afterwards opens them anew."""
+    """Cancel what is under way, then close every connection and log of the process, and end its loop.
+
+    What is asked afterwards opens them anew.
+    """
+    loop.close()  # cancels first: a reply that came after its log was closed would be lost
     with _guard:
         nothing_open = not _current().logs and not _current().drivers
-    if not nothing_open:
+    if not nothing_open:  # opened, but never asked: there was no loop to close them
         loop.run(_close_all())
+        loop.close()
 
 
 def resolve(endpoint: Endpoint, log: CallLog | None = None) -> Facts:
