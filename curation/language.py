@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from functools import lru_cache
 
 from curation.language_words import LETTERS, WORDS
 
@@ -57,6 +58,7 @@ _LETTER_WEIGHT = 0.5
 _CLOSE = (frozenset({"da", "no"}), frozenset({"es", "pt"}), frozenset({"cs", "pl"}))
 
 
+@lru_cache(maxsize=64)  # the samples of a chunk come one after another and share its text
 def identify(text: str) -> tuple[str, float]:
     """The language of a text and how sure that is.
 
@@ -95,6 +97,7 @@ def _count_scripts(prose: str) -> tuple[Counter[str], int]:
     return counts, letters
 
 
+@lru_cache(maxsize=4096)
 def _script(point: int) -> str:
     return next((name for low, high, name, _ in _SCRIPTS if low <= point <= high), "")
 
