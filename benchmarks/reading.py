@@ -7,9 +7,9 @@ reStructuredText is shown and not counted: markitdown copies such files as they 
 
 Set up and run, from the project's root::
 
-    python -m venv /tmp/markitdown-env
-    /tmp/markitdown-env/bin/pip install 'markitdown[all]'
-    python -m benchmarks.reading DOCUMENTS --markitdown /tmp/markitdown-env/bin/python
+    python -m venv markitdown-env
+    markitdown-env/bin/pip install 'markitdown[all]'
+    python -m benchmarks.reading DOCUMENTS --markitdown markitdown-env/bin/python
 
 Target: 5 times as fast overall.
 """

@@ -78,9 +78,11 @@ def text(state: dict[str, Any]) -> str:
     lines = [f"datagen {state['datagen']}, Python {state['python']}, {state['platform']}"]
     lines.append(f"free disk  {state['free_disk_gb']} GB")
     lines.append(f"GPU        {'found' if state['gpu'] else 'none found'}")
-    for name, _modules, purpose in EXTRAS:
-        hint = "installed" if state["extras"][name] else f'not installed: pip install "datagen[{name}]"'
-        lines.append(f"{name:<10} {purpose}: {hint}")
+    present = [name for name, _modules, _purpose in EXTRAS if state["extras"][name]]
+    planned = ", ".join(f"{name} ({purpose})" for name, _modules, purpose in EXTRAS)
+    lines.append(
+        f"extras     {planned}: nothing in this version uses them yet; installed: {', '.join(present) or 'none'}"
+    )
     endpoint = state["endpoint"]
     if not endpoint["url"]:
         lines.append("endpoint   none named (--base-url, OPENAI_BASE_URL or OPENAI_API_KEY)")
