@@ -25,6 +25,7 @@ class Progress:
         self._stages: list[dict[str, Any]] = []
         self._ticks: dict[str, list[int]] = {}
         self._first: dict[str, float] = {}
+        self._last: dict[str, float] = {}
         self._meters: dict[str, Any] = {}
         self._last_plain = time.monotonic()
         self._leave = ticks.subscribe(self._tick)
@@ -82,7 +83,8 @@ class Progress:
                     seen_shards = max(1, min(shards - stage["reused"], done - stage["reused"] + 1))
                     share = max(share, min(0.999, (stage["reused"] + begun / under_way * seen_shards) / shards))
                     count = max(count, begun)
-                seconds = now - self._first.get(name, now)
+                ended = self._last.setdefault(name, now) if share >= 1 else now  # the rate of a finished stage stands
+                seconds = ended - self._first.get(name, now)
                 rate = count / seconds if seconds > 0.2 and count else 0.0
                 left = ""
                 fresh = share - (stage["reused"] / shards if shards else 0)
