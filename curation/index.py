@@ -68,7 +68,7 @@ def bands(threshold: float, num_perm: int) -> tuple[int, int]:
 class Index:
     """Texts seen so far.
 
-    Memory: 8 bytes a text and band (and one band more, for equal texts) plus 8, that is 184 bytes a
+    Memory: 8 bytes a text and band (and one band more, for equal texts) plus 20, that is 196 bytes a
     text at 0.8; up to twice that for a moment while tables are merged. Names and shingle hashes
     lie in a temporary file without a name, 32 bytes and 8 a shingle for each text.
 
@@ -87,6 +87,9 @@ class Index:
         self._guard = guard
         self._every = every
         self._offsets = array("Q", [0])
+        # What rules most candidates out without reading them: questions of one pattern share many bands.
+        self._sizes = array("I")
+        self._agree = array("Q")
         self._tables: list[Hashes] = []  # sorted (key << 32 | number), older ones before newer ones
         self._file: IO[bytes] | None = None
 
@@ -97,7 +100,8 @@ class Index:
     @property
     def memory(self) -> int:
         """Bytes held in memory between calls."""
-        return sum(t.nbytes for t in self._tables) + self._offsets.itemsize * len(self._offsets)
+        arrays = (self._offsets, self._sizes, self._agree)
+        return sum(t.nbytes for t in self._tables) + sum(a.itemsize * len(a) for a in arrays)
 
     def add(self, sketches: Sequence[bytes], names: Sequence[str]) -> list[list[Match]]:
         """Look texts up and remember them, one after the other: a text can match one of the same call.
@@ -186,7 +190,7 @@ class Index:
         numbers, common = np.unique(candidates, return_counts=True)
         order = np.lexsort((numbers, -common))[:MAX_CHECKED]
         found: list[Match] = []
-        for number in numbers[order].tolist():
+        for number in self._possible(text, numbers[order]):
             if number in fresh:
                 other = batch[fresh[number]]
                 name, exact, agree, shingles = names[fresh[number]], other.exact, other.agree, other.shingles
@@ -203,6 +207,20 @@ class Index:
                 if not self._every:
                     break
         return found
+
+    def _possible(self, text: Sketched, numbers: npt.NDArray[np.int64]) -> list[int]:
+        """The numbers without those of remembered texts whose size or numbers and negations rule a pair out."""
+        possible = np.ones(len(numbers), np.bool_)
+        known = numbers < len(self)  # the others are of the same batch, at hand anyway
+        if known.any():
+            own = len(text.shingles)
+            sizes = np.frombuffer(self._sizes, np.uint32)[numbers[known]]
+            fits = np.minimum(sizes, own) >= self.threshold * np.maximum(sizes, own)
+            if self._guard:
+                fits &= np.frombuffer(self._agree, np.uint64)[numbers[known]] == int.from_bytes(text.agree, "little")
+            possible[known] = fits
+        left: list[int] = numbers[possible].tolist()
+        return left
 
     def _read(self, number: int) -> tuple[str, bytes, bytes, Hashes]:
         assert self._file is not None
@@ -223,6 +241,8 @@ class Index:
             text, name = batch[place], names[place].encode("utf-8", "surrogatepass")
             row = _ROW.pack(text.exact, text.agree, len(name), len(text.shingles)) + name + text.shingles.tobytes()
             self._offsets.append(self._offsets[-1] + len(row))
+            self._sizes.append(len(text.shingles))
+            self._agree.append(int.from_bytes(text.agree, "little"))
             rows.append(row)
         try:
             if self._file is None:
