@@ -112,7 +112,11 @@ class Judge(Map):
         return Request(
             model=self.endpoint.model,
             messages=messages,
-            params={"temperature": self.config.temperature, "max_tokens": self.config.max_tokens},
+            params={
+                "temperature": self.config.temperature,
+                "max_tokens": self.config.max_tokens,
+                **self.prompt.parameters,
+            },
             json_schema=self._schema,
             schema_name="judgement",
             purpose=self.name,

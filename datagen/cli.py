@@ -172,6 +172,9 @@ def run(
         Optional[int],  # noqa: UP045
         typer.Option("--concurrency", min=1, help="Requests in flight at most."),
     ] = None,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Try again what failed by connection, time-out or server error.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Read documents, make samples, curate and score them, export them with a report.
@@ -192,7 +195,7 @@ def run(
     named = {key: value for key, value in options.items() if value is not None}
     settled = pipeline.configure(config, settings or [], named)
     with Progress() as progress:
-        outcome = pipeline.run(settled, out, progress)
+        outcome = pipeline.run(settled, out, progress, retry_failed=retry_failed)
     if as_json:
         typer.echo(json.dumps(outcome.summary(), ensure_ascii=False))
     else:

@@ -23,6 +23,7 @@ from datagen.engine.segment import Node, plan
 from datagen.engine.store import Store
 from datagen.generate.samples import NO_MODEL
 from datagen.results import Outcome
+from datagen.retry import forget_passing
 from datagen.sources.discover import Discovery
 
 OPENAI_URL = "https://api.openai.com/v1"
@@ -48,11 +49,13 @@ class Models:
     Attributes:
         generator, judge: resolved endpoints, or None where no model is used.
         log: the call log, or None.
+        schema_mode: how the generator's endpoint takes a JSON schema, as in ``"json_schema"``.
     """
 
     generator: Any = None
     judge: Any = None
     log: Any = None
+    schema_mode: str = ""
 
 
 def configure(file: Path | None, overrides: Iterable[str], values: Mapping[str, Any]) -> Config:
@@ -117,17 +120,19 @@ def connect(config: Config, log_path: Path) -> Models:
         client=config.client,
         log_path=str(log_path),
     )
-    generator = generator.model_copy(update={"model": resolve(generator, log).model})
+    facts = resolve(generator, log)
+    generator = generator.model_copy(update={"model": facts.model})
     judge = None
     if config.judge.enabled:
         update: dict[str, Any] = {"model": config.judge.model or generator.model}
         if config.judge.base_url:
-            update = {"base_url": config.judge.base_url, "model": config.judge.model}
+            # Another host: the generator's key is not for it, unless the configuration names the variable.
+            update = {"base_url": config.judge.base_url, "model": config.judge.model, "api_key_env": ""}
         if config.judge.api_key_env:
             update["api_key_env"] = config.judge.api_key_env
         judge = generator.model_copy(update=update)
         judge = judge.model_copy(update={"model": resolve(judge, log).model})
-    return Models(generator, judge, log)
+    return Models(generator, judge, log, facts.schema_mode)
 
 
 def stages(config: Config, models: Models) -> list[Map | Fold]:
@@ -182,8 +187,14 @@ def default_out(config: Config) -> Path:
     return Path("runs") / (first.stem if first.is_file() else first.name or "root")
 
 
-def run(config: Config, out: Path | None, listener: Listener) -> Outcome:
+def run(config: Config, out: Path | None, listener: Listener, *, retry_failed: bool = False) -> Outcome:
     """Do, or continue, a whole run.
+
+    Args:
+        config: from :func:`configure`.
+        out: the run folder; None takes :func:`default_out`.
+        listener: who shows progress.
+        retry_failed: do again what failed for a passing reason.
 
     Returns:
         What came of it; its ``exit_code`` is 0 or 1.
@@ -202,6 +213,8 @@ def run(config: Config, out: Path | None, listener: Listener) -> Outcome:
         events.listen(listener)
         with closing(events):
             _announce(config, discovery, with_model, listener)
+            if retry_failed:
+                listener.note(f"Trying {forget_passing(folder):,} shards with passing failures again.")
             try:
                 models = connect(config, folder / "calls.sqlite") if with_model else Models()
                 if models.generator is not None:
@@ -258,7 +271,7 @@ def _announce(config: Config, discovery: Discovery, with_model: bool, listener: 
 
 def _models_text(models: Models) -> str:
     judge = f"judge {models.judge.model}" if models.judge is not None else "no judge"
-    return f"Generator {models.generator.model}, {judge}."
+    return f"Generator {models.generator.model} ({models.schema_mode}), {judge}."
 
 
 def _meters(config: Config, models: Models) -> Callable[[], dict[str, Any]]:

@@ -69,6 +69,28 @@ def test_too_many_failures_are_exit_code_1_with_everything_in_the_ledger(tmp_pat
     assert ledger(tmp_path / "run")["failed"]["refusal"] > 0
 
 
+def test_what_failed_for_a_passing_reason_is_tried_again_on_request(tmp_path: Path) -> None:
+    source, run = write_corpus(tmp_path / "docs", 6), tmp_path / "run"
+    quick = ("--set", "client.attempts=2", "--set", "client.backoff_s=0.01", "--set", "engine.shard_files=2")
+    with fake_server(seed=3, faults={"500": (0.3, float("inf")), "refusal": (0.1, float("inf"))}) as server:
+        first = datagen("run", "--source", source, "--out", run, "--base-url", server.url, *quick)
+        assert "http_500" in ledger(run)["failed"], first.stderr
+        asked = server.stats()["questions"]
+        again = datagen("run", "--source", source, "--out", run, "--base-url", server.url, *quick)
+        assert server.stats()["questions"] == asked
+        assert again.stdout == first.stdout
+        url = server.url
+    refused = ledger(run)["failed"]["refusal"]
+    with fake_server(port=url.rsplit(":", 1)[1].split("/")[0]) as server:
+        done = datagen("run", "--source", source, "--out", run, "--base-url", url, *quick, "--retry-failed")
+        assert "again" in done.stderr
+        assert 0 < server.stats()["questions"] < asked
+    counted = ledger(run)
+    assert set(counted["failed"]) <= {"refusal", "short"}, "a refusal was paid for and stays in the call log"
+    assert 0 < counted["failed"]["refusal"] <= refused
+    assert "unscored" not in counted["rejected"] or counted["rejected"]["unscored"] < counted["requested"]
+
+
 def test_the_judge_of_another_endpoint_and_model(tmp_path: Path) -> None:
     source = write_corpus(tmp_path / "docs", 2)
     with (

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from datagen.core.errors import UsageError, from_os_error
+from datagen.core.errors import StoppedEarly, UsageError, from_os_error
 from datagen.core.files import atomic, remove_temporary
 from datagen.core.record import AnyRecord
 
@@ -73,7 +73,7 @@ class Store:
                 raise from_os_error(error, "read a shard of the run") from error
             with contextlib.suppress(OSError):
                 path.replace(path.with_suffix(".damaged"))
-            raise UsageError(
+            raise StoppedEarly(
                 f"Could not read the shard {folder}/{path.name}.",
                 f"It is missing or damaged ({type(error).__name__}).",
                 "Run `datagen run` again on the same folder: it makes what is missing again.",

@@ -115,6 +115,7 @@ class QA(Map):
             "temperature": self.config.temperature,
             "max_tokens": self.config.max_tokens,
             "seed": int(digest([self.seed, chunk.id], 7), 16),
+            **self.prompt.parameters,  # a prompt that states its own knows best
         }
         return Request(
             model=self.endpoint.model,

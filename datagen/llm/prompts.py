@@ -52,7 +52,7 @@ class Prompt:
         name, sha256: of the file.
         description: from the front matter.
         inputs: names that :meth:`render` needs, all of them and no others.
-        parameters: sampling parameters the front matter suggests.
+        parameters: sampling parameters of the front matter; they are stronger than the configuration.
 
     Raises:
         UsageError: the file is not a prompt: no front matter, unknown variable, syntax error.

@@ -6,6 +6,7 @@ import atexit
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from importlib import metadata
 from typing import Any
 
 from datagen.core.hashing import sha256
@@ -17,6 +18,13 @@ from datagen.sources.parsed import Options, Parsed, Unreadable
 from datagen.sources.pool import Pool
 from datagen.sources.readers import KINDS
 
+LIBRARIES = (
+    "charset-normalizer",
+    "docutils",
+    "lxml",
+    "pypdfium2",
+    "python-oxmsg",
+)  # another version may read otherwise
 _MOST_READERS = 4  # reading is quick beside everything after it; more processes would only take memory
 
 
@@ -38,7 +46,7 @@ class Load(Map):
         self.config = config
 
     def fingerprint(self) -> dict[str, Any]:
-        """Limits, the fields that hold text, and each reader's version.
+        """Limits, the fields that hold text, and each reader's and library's version.
 
         Time and memory are among the limits: a file given up at one limit must be tried again at another.
         """
@@ -49,6 +57,7 @@ class Load(Map):
             "memory_mb": self.config.memory_mb,
             "text_fields": list(self.config.text_fields),
             "readers": {name: kind.version for name, kind in KINDS.items()},
+            "libraries": {name: metadata.version(name) for name in LIBRARIES},
         }
 
     def run(self, shard: Shard) -> list[AnyRecord]:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datagen.core.errors import DatagenError, UsageError
+from datagen.core.errors import DatagenError, StoppedEarly, UsageError
 from datagen.core.hashing import digest
 from datagen.core.record import AnyRecord
 from datagen.core.stage import Fold, Map
@@ -145,7 +145,7 @@ def test_a_damaged_shard_is_set_aside_and_made_again(tmp_path: Path) -> None:
     shard = next((run / plan(line())[0].folder).glob("*.parquet"))
     shard.write_bytes(b"PAR1 not really")
     (run / plan(line())[1].folder / shard.name).unlink()
-    with pytest.raises(UsageError, match="damaged"):
+    with pytest.raises(StoppedEarly, match="damaged"):
         go(run, line(), sources(4))
     again, _ = go(run, line(), sources(4))
     assert again == first
