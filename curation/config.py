@@ -25,8 +25,8 @@ class DedupeConfig(Section):
     """Exact and MinHash near-duplicates among samples, compared by their instruction."""
 
     threshold: float = Field(0.8, gt=0, le=1, description="Word n-gram Jaccard from which two are duplicates.")
-    ngram: int = Field(3, ge=1, description="Words in a shingle.")
-    num_perm: int = Field(128, ge=16, description="MinHash permutations.")
+    ngram: int = Field(3, ge=1, le=32, description="Words in a shingle.")
+    num_perm: int = Field(128, ge=16, le=1024, description="MinHash permutations.")
     guard: bool = Field(True, description="Texts that differ in a number or a negation are never duplicates.")
 
 
@@ -43,7 +43,7 @@ class JudgeConfig(Section):
     enabled: bool = Field(True, description="False keeps every sample that passed the other stages, unscored.")
     model: str = Field("", description="Judge model; empty takes the generator's.")
     base_url: str = Field("", description="Endpoint of the judge; empty takes the generator's.")
-    api_key_env: str = Field("", description="Environment variable with its key; empty takes the generator's.")
+    api_key_env: str = Field("", description="Variable with its key; empty: the generator's, or none at another URL.")
     threshold: float = Field(4.0, ge=1, le=5, description="Least mean score of a kept sample.")
     temperature: float = Field(0.0, ge=0, le=2, description="Sampling temperature of the judge.")
     max_tokens: int = Field(600, ge=16, description="Longest judgement, in tokens.")

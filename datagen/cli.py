@@ -5,6 +5,7 @@ Nothing heavy is imported here: ``datagen --help`` must answer at once.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -18,7 +19,7 @@ import typer
 
 from datagen import __version__
 from datagen.cli_progress import printable
-from datagen.core.errors import DatagenError
+from datagen.core.errors import DatagenError, from_os_error
 
 INTERRUPTED, TERMINATED = 130, 143
 # Typer brings its own copy of click from 0.20 on and uses the installed one before: either way this is its base.
@@ -45,6 +46,7 @@ class Terminated(BaseException):
 def main() -> NoReturn:
     """Entry point of ``datagen``. Exit codes: see docs/run-folder.md."""
     signal.signal(signal.SIGTERM, _terminate)
+    _open_streams()
     code: Any = 0
     hard = False
     try:
@@ -68,6 +70,12 @@ def main() -> NoReturn:
         )
     except BrokenPipeError:
         code, hard = 1, True  # whoever read our output has gone
+    except OSError as error:
+        if os.environ.get("DATAGEN_TRACEBACK"):
+            traceback.print_exc()
+        told = from_os_error(error, "go on")
+        code, hard = told.exit_code, True
+        _say(f"Error: {told.what}\n  why: {told.why}\n  fix: {told.fix}")
     except Exception as error:
         code, hard = 1, True
         if os.environ.get("DATAGEN_TRACEBACK"):
@@ -77,6 +85,15 @@ def main() -> NoReturn:
             "  fix: Please report it with the output of the same command under DATAGEN_TRACEBACK=1."
         )
     _leave(code if isinstance(code, int) else 0, hard)
+
+
+def _open_streams() -> None:
+    """Give closed standard streams a place to go; else the next file opened, perhaps a database, would be theirs."""
+    while (handle := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(handle)
+    sys.stdout = sys.stdout or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - it stays open
+    sys.stderr = sys.stderr or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
 
 
 def _leave(code: int, hard: bool) -> NoReturn:
@@ -95,7 +112,8 @@ def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
 
 
 def _say(text: str) -> None:
-    typer.echo(printable(text), err=True)
+    with contextlib.suppress(OSError):  # nobody is left to tell; the exit code still says it
+        typer.echo(printable(text), err=True)
 
 
 def _version(wanted: bool) -> None:

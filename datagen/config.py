@@ -141,10 +141,10 @@ def _read(file: Path) -> dict[str, Any]:
         raise UsageError(f"{file.name} is no configuration.", "It is over 1 MB.", "Name the right file with --config.")
     try:
         tree = yaml.safe_load(data.decode("utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or "it is not UTF-8 text or too deeply nested"
+        problem = getattr(error, "problem", None) or _odd(error)
         raise UsageError(
             f"{file.name} is not valid YAML{where}.",
             f"The parser says: {problem}.",
@@ -156,7 +156,15 @@ def _read(file: Path) -> dict[str, Any]:
         raise UsageError(
             f"{file.name} is no configuration.", "It must be a mapping of sections.", "See `datagen init`."
         )
-    return tree
+    return {name: part for name, part in tree.items() if part is not None}  # "chunk:" with every key commented out
+
+
+def _odd(error: Exception) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not UTF-8 text"
+    if isinstance(error, RecursionError):
+        return "it is too deeply nested"
+    return (str(error).splitlines() or ["no reason"])[0][:100]  # a date or a number that looks like one and is none
 
 
 def _anchor(tree: dict[str, Any], folder: Path) -> None:

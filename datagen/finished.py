@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,7 @@ from datagen import config as settings
 from datagen.core.errors import UsageError
 from datagen.core.record import AnyRecord, Chunk, Sample
 from datagen.engine.store import Store
-
-RUN, SHARDS, EVENTS = "run.yaml", "shards.json", "events.jsonl"
+from datagen.state import EVENTS, RUN, SHARDS, Counts, StageState, read_json, read_run, read_shards
 
 
 class Finished:
@@ -24,15 +24,13 @@ class Finished:
     """
 
     def __init__(self, folder: Path) -> None:
-        import yaml
-
-        if not folder.is_dir():
+        if not os.path.isdir(folder):  # noqa: PTH112 - Path.is_dir raises for a name that is too long
             raise UsageError(f"There is no run folder {folder}.", "No such folder.", "Name one, as in runs/docs.")
         try:
-            self.state = json.loads((folder / SHARDS).read_text(encoding="utf-8"))
-            self.run = yaml.safe_load((folder / RUN).read_text(encoding="utf-8"))
+            self.state = read_shards(folder)
+            self.run = read_run(folder)
             self.config = settings.validate(self.run["config"], RUN)
-        except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
+        except (OSError, ValueError) as error:
             raise UsageError(
                 f"{folder} holds no finished run.",
                 f"Its {RUN} or {SHARDS} is missing or damaged ({type(error).__name__}).",
@@ -71,7 +69,7 @@ def status(folder: Path) -> dict[str, Any]:
         UsageError: the folder is no run.
     """
     events = folder / EVENTS
-    if not events.is_file():
+    if not os.path.isfile(events):  # noqa: PTH113 - Path.is_file raises for a name that is too long
         raise UsageError(
             f"{folder} is no run folder.",
             f"It holds no {EVENTS}.",
@@ -85,7 +83,7 @@ def status(folder: Path) -> dict[str, Any]:
             progress = event
     ledger = None
     with contextlib.suppress(OSError, ValueError):
-        ledger = json.loads((folder / "ledger.json").read_text(encoding="utf-8"))
+        ledger = Counts.model_validate(read_json(folder / "ledger.json")).model_dump()
     running = Store(folder).is_locked()
     state = "running" if running else "finished" if last == "finished" else "stopped"
     meters = {k: v for k, v in progress.items() if k not in ("time", "event", "stages")}
@@ -123,11 +121,12 @@ def last_event(path: Path) -> str:
 
 
 def _events(path: Path) -> Iterator[dict[str, Any]]:
-    with contextlib.suppress(FileNotFoundError), path.open(encoding="utf-8", errors="replace") as file:
+    with contextlib.suppress(OSError), path.open(encoding="utf-8", errors="replace") as file:
         for line in file:
             try:
                 event = json.loads(line)
-            except ValueError:
+                if event["event"] == "progress":
+                    event["stages"] = [StageState.model_validate(stage).model_dump() for stage in event["stages"]]
+            except (ValueError, LookupError, TypeError, RecursionError):
                 continue  # the last line of a killed run may be half a line
-            if isinstance(event, dict) and "event" in event:
-                yield event
+            yield event

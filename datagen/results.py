@@ -12,16 +12,17 @@ from typing import Any
 
 from datagen import __version__
 from datagen.config import Config
-from datagen.core.errors import from_os_error
+from datagen.core.errors import UsageError, from_os_error
 from datagen.core.files import atomic, write_if_changed
 from datagen.core.record import Chunk, Document, Failure, Sample
 from datagen.engine.events import Events
-from datagen.finished import EVENTS, RUN, SHARDS, Finished, last_event
+from datagen.finished import Finished, last_event
 from datagen.llm.problems import redacted
-from datagen.output.export import write_exports
+from datagen.output.export import CARD, LINEAGE, write_exports
 from datagen.output.ledger import Ledger
 from datagen.output.report import write_report
 from datagen.output.report_data import ReportBuilder
+from datagen.state import EVENTS, RUN, SHARDS, read_json, read_timing
 
 LIBRARIES = ("polars", "pydantic", "pypdfium2", "lxml", "docutils", "markdown-it-py", "aiohttp")
 
@@ -150,15 +151,11 @@ def finish(folder: Path, config: Config, discovery: Any, facts: Facts, events: E
 def _write_run_file(folder: Path, config: Config, facts: Facts, elapsed: float) -> None:
     import yaml
 
-    before: dict[str, Any] = {}
     path = folder / RUN
-    if path.is_file():
-        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
-        before = loaded if isinstance(loaded, dict) else {}
     ended = datetime.now(UTC)
     begun = ended - timedelta(seconds=elapsed)
     now = ended.isoformat(timespec="seconds")
-    timing = before.get("timing") or {"started": begun.isoformat(timespec="seconds"), "sessions": 0, "seconds": 0.0}
+    timing = read_timing(folder) or {"started": begun.isoformat(timespec="seconds"), "sessions": 0, "seconds": 0.0}
     if elapsed or "finished" not in timing:
         timing = {
             **timing,
@@ -296,9 +293,22 @@ def export(folder: Path, name: str, out: Path | None) -> tuple[Path, dict[str, i
     """Export a finished run in another format; returns the folder and rows a file.
 
     Raises:
-        UsageError: unknown format, no finished run, or nothing kept.
+        UsageError: unknown format, no finished run, or a folder whose README.md is no export's.
     """
     finished = Finished(folder)
     target = out or folder / f"export-{name}"
-    data = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    if (target / CARD).exists() and not (target / LINEAGE).exists():
+        raise UsageError(
+            f"The folder {target} holds a {CARD} that no export wrote.",
+            f"The dataset card is called {CARD} too and would overwrite it.",
+            "Name an empty or a new folder with --out.",
+        )
+    try:
+        data = read_json(folder / "report.json")
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"Could not read the report.json of {folder}.",
+            f"It is missing or damaged ({type(error).__name__}).",
+            f"Write it again with `datagen report {folder}`.",
+        ) from error
     return target, write_exports(finished.samples(), target, name, card_facts=data)

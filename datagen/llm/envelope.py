@@ -71,7 +71,7 @@ def retry_after(value: str | None, now: float) -> float | None:
     if value is None:
         return None
     text = value.strip()
-    if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", text):
+    if re.fullmatch(r"[0-9]{1,20}(\.[0-9]{1,9})?", text):
         return float(text)
     try:
         return max(0.0, parsedate_to_datetime(text).timestamp() - now)

@@ -223,6 +223,8 @@ def _split_url(base_url: str) -> tuple[str, tuple[str, str] | None]:
     try:
         parts = urlsplit(base_url.strip())
         host, _ = parts.hostname, parts.port
+        base_url.encode()
+        (host or "").encode("idna")  # as the resolver will
     except ValueError:
         raise problems.bad_url("") from None
     if parts.scheme not in ("http", "https") or not host or any(c.isspace() for c in base_url.strip()):

@@ -11,8 +11,11 @@ AGAIN = "run the same command again: every reply so far is kept."
 
 
 def redacted(url: str) -> str:
-    """A URL as it may be shown: without user, password, query and fragment."""
-    parts = urlsplit(url)
+    """A URL as it may be shown: without user, password, query and fragment; "" for what is no URL at all."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
     host = parts.netloc.rpartition("@")[2]
     return urlunsplit((parts.scheme, host, parts.path, "", "")).rstrip("/")
 
@@ -20,7 +23,7 @@ def redacted(url: str) -> str:
 def bad_url(url: str) -> UsageError:
     """The address is no HTTP address."""
     return UsageError(
-        f"{redacted(url) or 'The empty text'} is no address of an endpoint.",
+        f"{redacted(url) or 'The given text'} is no address of an endpoint.",
         "It must begin with http:// or https:// and name a host.",
         "Give --base-url, as in http://127.0.0.1:8000/v1.",
     )
@@ -134,7 +137,7 @@ def no_probe(url: str, model: str, reason: str, raw: str) -> UsageError:
 
 def redirected(url: str, location: str) -> UsageError:
     """HTTP 3xx: the key is not carried to another place."""
-    target = f"to {redacted(location)}" if location else "elsewhere"
+    target = f"to {redacted(location)}" if redacted(location) else "elsewhere"
     return UsageError(
         f"The endpoint {redacted(url)} redirects {target}.",
         "Redirects are not followed, so that a key never travels to another host.",

@@ -26,8 +26,9 @@ def convert(rows: Path, target: IO[bytes], preference: bool) -> None:
         if rows.stat().st_size == 0:
             pl.DataFrame(schema=schema).write_parquet(target, compression="zstd")
             return
-        frame = pl.scan_ndjson(rows, schema=schema)
-        frame.sink_parquet(target, compression="zstd", row_group_size=_ROWS_A_GROUP, maintain_order=True)
+        with rows.open("rb") as lines:  # in a path polars would take ~, * and [ for more than names
+            frame = pl.scan_ndjson(lines, schema=schema)
+            frame.sink_parquet(target, compression="zstd", row_group_size=_ROWS_A_GROUP, maintain_order=True)
     except pl.exceptions.PolarsError as error:
         number = re.search(r"\(os error (\d+)\)", str(error))  # polars passes system errors on in words only
         if number is None:

@@ -15,9 +15,9 @@ class SourcesConfig(Section):
     exclude: tuple[str, ...] = Field((), description="Glob patterns of files to leave out.")
     max_bytes: int = Field(50_000_000, gt=0, description="Files larger than this are skipped, bytes.")
     max_text: int = Field(20_000_000, gt=0, description="Documents whose text is longer are skipped, characters.")
-    timeout_s: float = Field(60.0, gt=0, description="Time limit to read one file, seconds.")
-    memory_mb: int = Field(1500, gt=0, description="Address space of one reader process, MB.")
-    readers: int = Field(0, ge=0, description="Reader processes; 0 means one a core, at most 4.")
+    timeout_s: float = Field(60.0, gt=0, le=86_400, description="Time limit to read one file, seconds.")
+    memory_mb: int = Field(1500, gt=0, le=1_000_000, description="Address space of one reader process, MB.")
+    readers: int = Field(0, ge=0, le=256, description="Reader processes; 0 means one a core, at most 4.")
     text_fields: tuple[str, ...] = Field(
         ("text", "content", "body", "markdown"),
         description="In JSON and JSONL, the fields that hold text, first match wins; dots reach inside.",
