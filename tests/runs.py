@@ -74,6 +74,11 @@ def document(i: int, seed: int = 0, sections: int = 4) -> str:
     lines = [f"# Manual of unit {i}"]
     for s in range(sections):
         lines += ["", f"## {rng.choice(WORDS).title()} {i}-{s}", ""]
+        part = f"{rng.choice(WORDS)} {rng.choice(WORDS)} {i}{chr(97 + s % 26)}"
+        lines.append(
+            f"**{part.title()}**: A device that moves {rng.randint(2, 999)} litres an hour to the {rng.choice(WORDS)}."
+        )
+        lines.append("")
         for _ in range(14):
             a, b, c = (rng.choice(WORDS) for _ in range(3))
             lines.append(
