@@ -216,7 +216,9 @@ class _Finder:
             return "left out by sources.exclude"
         if location == self._out:
             return "the folder of this run"
-        return "a run folder" if all((location / name).is_file() for name in _RUN_FILES) else ""
+        # Path.is_file raises for a path that is too long; listing the folder says that in the run's own words.
+        ours = all(os.path.isfile(location / name) for name in _RUN_FILES)  # noqa: PTH113
+        return "a run folder" if ours else ""
 
     def _file(self, location: str, path: str) -> None:
         real = os.path.realpath(location)

@@ -139,6 +139,18 @@ def test_a_file_reached_twice_is_read_once(tmp_path: Path) -> None:
     assert found.skipped[0].reason.startswith("already taken as ")
 
 
+def test_folders_too_deep_for_a_path_are_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.md").write_text("text")
+    with monkeypatch.context() as inside:
+        inside.chdir(tmp_path)
+        for _ in range(22):
+            os.mkdir("d" * 200)  # noqa: PTH102 - as short as it is
+            inside.chdir("d" * 200)
+    found = find(tmp_path)
+    assert [f.path for f in found.files] == ["a.md"]
+    assert [s.reason for s in found.skipped] == ["cannot be listed: File name too long"]
+
+
 def test_include_and_exclude(tmp_path: Path) -> None:
     for name in ("a.md", "b.txt", "drafts/c.md", "deep/er/d.md"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

@@ -54,6 +54,11 @@ def test_a_sentence_over_a_page_end_stays_together() -> None:
     assert done.pages == (0, 10)
 
 
+def test_wide_gaps_take_no_longer_than_other_text() -> None:
+    gap = " " * 300_000  # with work that grows with its square this would take an hour
+    assert normalise(Parsed(f"a{gap}b{gap}\n{gap}c", "text"), 2_000_000).text == f"a{gap}b\n{gap}c"
+
+
 def test_blank_lines_in_fences_stay() -> None:
     code = "```python\na\n\n\n\n\nb\n```"
     assert normalise(Parsed(f"x\n\n\n\n\n\n{code}\n\n\n\n\n\ny"), 1000).text == f"x\n\n\n{code}\n\n\ny"
