@@ -29,7 +29,7 @@ from datagen.sources.discover import Discovery
 OPENAI_URL = "https://api.openai.com/v1"
 SKETCH_NGRAM, SKETCH_PERMUTATIONS = 3, 128
 NAMED_AT_MOST = 200  # skipped files on the screen; the report names them all
-PROCESSES_FROM_BYTES = 20_000_000  # below, starting processes costs more than they save
+PROCESSES_FROM_BYTES = 3_000_000  # below, starting processes costs more than they save
 
 
 class Listener(Protocol):
