@@ -99,7 +99,8 @@ class Outcome:
             *_reasons("failed", failed),
         ]
         if self.skipped:
-            lines.append(f"  {len(self.skipped):,} files skipped, each named in the report")
+            plural = "" if len(self.skipped) == 1 else "s"
+            lines.append(f"  {len(self.skipped):,} file{plural} skipped, each named in the report")
         lines += [f"  data    {self.folder / 'export'}", f"  report  {self.folder / 'report.html'}"]
         lines += [f"Not as asked: {problem}" for problem in self.problems]
         return "\n".join(lines)
