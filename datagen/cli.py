@@ -59,7 +59,10 @@ def main() -> NoReturn:
         _say(f"Error: {error.what}\n  why: {error.why}\n  fix: {error.fix}")
     except UsageProblem as error:
         code = error.exit_code  # type: ignore[attr-defined]
-        error.show()  # type: ignore[attr-defined]
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context is not None else "datagen"
+        what = error.format_message()  # type: ignore[attr-defined]
+        _say(f"Error: {what}\n  why: The command line is not understood.\n  fix: See `{command} --help`.")
     except (KeyboardInterrupt, typer.Abort):
         code, hard = INTERRUPTED, True
         _say("Interrupted.\n  why: Ctrl-C was pressed.\n  fix: Run the same command again: it continues.")
@@ -143,7 +146,8 @@ def init(
 
     for path in scaffold.init(folder, force):
         typer.echo(f"wrote {path}")
-    typer.echo(f"Next: put documents into {folder / 'docs'} and type `datagen run`.")
+    where = "" if folder == Path() else f" in {folder}"
+    typer.echo(f"Next: put documents into {folder / 'docs'} and type `datagen run`{where}.")
 
 
 @app.command(

@@ -125,6 +125,31 @@ def nearest(place: tuple[str, ...]) -> str | None:
     return by_last[last[0]] if last else None
 
 
+def _refuse_twins(node: Any, name: str) -> None:
+    """A key that stands twice would silently lose its first value. Raises UsageError."""
+    import yaml
+
+    waiting, seen = [node], set()
+    while waiting:
+        part = waiting.pop()
+        if id(part) in seen:  # an alias may lead back
+            continue
+        seen.add(id(part))
+        if isinstance(part, yaml.SequenceNode):
+            waiting += part.value
+        elif isinstance(part, yaml.MappingNode):
+            lines: dict[str, int] = {}
+            for key, value in part.value:
+                waiting.append(value)
+                line = key.start_mark.line + 1
+                if lines.setdefault(str(key.value), line) != line:
+                    raise UsageError(
+                        f"The key {key.value!r} stands twice in {name}.",
+                        f"Lines {lines[str(key.value)]} and {line}: the first would be lost.",
+                        "Put both under one key.",
+                    )
+
+
 def _read(file: Path) -> dict[str, Any]:
     import yaml
 
@@ -140,7 +165,9 @@ def _read(file: Path) -> dict[str, Any]:
     if len(data) > MAX_FILE_BYTES:
         raise UsageError(f"{file.name} is no configuration.", "It is over 1 MB.", "Name the right file with --config.")
     try:
-        tree = yaml.safe_load(data.decode("utf-8"))
+        text = data.decode("utf-8")
+        _refuse_twins(yaml.compose(text, Loader=yaml.SafeLoader), file.name)
+        tree = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
@@ -156,7 +183,7 @@ def _read(file: Path) -> dict[str, Any]:
         raise UsageError(
             f"{file.name} is no configuration.", "It must be a mapping of sections.", "See `datagen init`."
         )
-    return {name: part for name, part in tree.items() if part is not None}  # "chunk:" with every key commented out
+    return tree
 
 
 def _odd(error: Exception) -> str:

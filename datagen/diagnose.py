@@ -92,6 +92,8 @@ def text(state: dict[str, Any]) -> str:
         lines.append(f"endpoint   {endpoint['url']} offers {', '.join(endpoint['models'][:10]) or 'no model'}")
     if state["would_use"] == "extractive":
         lines.append("run uses   extractive rules and heuristic scores: no language model")
+    elif endpoint["problem"]:
+        lines.append("run uses   nothing: it would stop at once, because the endpoint does not answer as it should")
     else:
         lines.append(f"run uses   {endpoint['url']}")
     return "\n".join(lines)

@@ -22,6 +22,7 @@ from datagen.engine.run import Runner, Source
 from datagen.engine.segment import Node, plan
 from datagen.engine.store import Store
 from datagen.generate.samples import NO_MODEL
+from datagen.llm import prompts
 from datagen.results import Outcome
 from datagen.retry import forget_passing
 from datagen.sources.discover import Discovery
@@ -70,6 +71,7 @@ def configure(file: Path | None, overrides: Iterable[str], values: Mapping[str, 
     if file is None and Path(settings.DEFAULT_FILE).is_file():
         file = Path(settings.DEFAULT_FILE)
     config = settings.load(file, overrides, values)
+    prompts.check_folder(config.generator.prompts)
     if not config.sources.paths:
         raise UsageError(
             "There is nothing to read.",
@@ -91,7 +93,7 @@ def uses_model(config: Config) -> bool:
     """Would a run ask a model?
 
     Raises:
-        UsageError: ``generator.backend: openai`` without an endpoint.
+        UsageError: ``generator.backend: openai``, or a model named, without an endpoint.
     """
     backend = config.generator.backend
     url = endpoint_url(config)
@@ -100,6 +102,13 @@ def uses_model(config: Config) -> bool:
             "generator.backend is openai, but no endpoint is known.",
             "Neither generator.base_url nor OPENAI_BASE_URL nor a key is set.",
             "Give --base-url URL, or leave generator.backend at auto.",
+        )
+    named = config.generator.model or config.judge.model or config.judge.base_url
+    if backend == "auto" and not url and named:
+        raise UsageError(
+            f"{named!r} is named, but no endpoint is known.",
+            "Neither generator.base_url nor OPENAI_BASE_URL nor a key is set, so no model could be asked.",
+            "Give --base-url URL or set OPENAI_API_KEY; without a model, leave the name out.",
         )
     return backend == "openai" or (backend == "auto" and bool(url))
 

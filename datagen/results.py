@@ -63,12 +63,13 @@ class Outcome:
         ledger: as in ledger.json.
         problems: why the run is not what was asked for; empty means exit code 0.
         skipped: (path, reason) of every file that is not in it.
-        documents: documents read.
+        documents: documents read; ``silent`` of them gave no kept sample.
     """
 
     folder: Path
     ledger: dict[str, Any]
     documents: int
+    silent: int = 0
     skipped: list[dict[str, str]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
@@ -84,6 +85,7 @@ class Outcome:
             "export": str(self.folder / "export"),
             "report": str(self.folder / "report.html"),
             "documents": self.documents,
+            "silent_documents": self.silent,
             "skipped": len(self.skipped),
             "ledger": self.ledger,
             "problems": self.problems,
@@ -94,16 +96,22 @@ class Outcome:
         rejected = Counter(self.ledger["rejected"])
         failed = Counter(self.ledger["failed"])
         lines = [
-            f"{self.ledger['kept']:,} samples kept of {self.ledger['requested']:,}, from {self.documents:,} documents",
+            f"{self.ledger['kept']:,} samples kept of {self.ledger['requested']:,}, "
+            f"from {_count(self.documents, 'document')}",
             *_reasons("rejected", rejected),
             *_reasons("failed", failed),
         ]
+        if self.silent:
+            lines.append(f"  {_count(self.silent, 'document')} gave no kept sample")
         if self.skipped:
-            plural = "" if len(self.skipped) == 1 else "s"
-            lines.append(f"  {len(self.skipped):,} file{plural} skipped, each named in the report")
+            lines.append(f"  {_count(len(self.skipped), 'file')} skipped, each named in the report")
         lines += [f"  data    {self.folder / 'export'}", f"  report  {self.folder / 'report.html'}"]
         lines += [f"Not as asked: {problem}" for problem in self.problems]
         return "\n".join(lines)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _reasons(label: str, counts: Counter[str]) -> list[str]:
@@ -239,7 +247,8 @@ def render(folder: Path) -> Outcome:
     data = builder.finish(_report_facts(finished, counts))
     write_exports(finished.samples(), folder / "export", config.output.format, card_facts=data)
     write_report(data, folder)
-    return Outcome(folder, counts, documents, skipped, _problems(config, ledger, counts))
+    silent = sum(not document["kept"] for document in data["documents"])
+    return Outcome(folder, counts, documents, silent, skipped, _problems(config, ledger, counts))
 
 
 def _failure_line(failure: Failure) -> bytes:

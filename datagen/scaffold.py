@@ -44,41 +44,37 @@ def init(folder: Path, force: bool) -> list[Path]:
     return list(files)
 
 
+LIVE = {"sources.paths": "[docs]", "generator.examples": EXAMPLES_FILE}
+
+
 def commented() -> str:
-    """A datagen.yaml in which every key stands with its default, commented out, under what it means."""
+    """A datagen.yaml in which every key stands once, with its default and its meaning, commented out but
+    for the two that name the folder's own files. A section with nothing in it has its defaults."""
     lines = [
-        "# What `datagen run` does here. Every key shows its default; remove the # to change it.",
+        "# What `datagen run` does here. Every key shows its default; remove the # before it to change it.",
         "# Paths are relative to this file.",
-        "",
-        "sources:",
-        "  paths: [docs]",
-        "",
-        "generator:",
-        f"  examples: {EXAMPLES_FILE}   # k-shot examples: replace them with ten of your own",
-        "",
-        "# ---- everything else, with its defaults ----",
     ]
-    written = {"sources.paths", "generator.examples"}
     for name, field in Config.model_fields.items():
         kind = field.annotation
         lines.append("")
-        if not (isinstance(kind, type) and issubclass(kind, BaseModel)):
-            lines += [f"# {field.description}", f"# {name}: {_yaml(field.default)}"]
-            continue
-        lines += [f"# {(kind.__doc__ or '').splitlines()[0]}", f"# {name}:"]
-        lines += _section(kind, name, 1, written)
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            lines += [f"# {(kind.__doc__ or '').splitlines()[0]}", f"{name}:", *_section(kind, name, 1)]
+        else:
+            lines += [f"# {name}: {_yaml(field.default)}   # {field.description}"]
     return "\n".join(lines) + "\n"
 
 
-def _section(model: type[BaseModel], before: str, depth: int, skip: set[str]) -> list[str]:
-    pad = "#" + "  " * depth + " "
+def _section(model: type[BaseModel], before: str, depth: int) -> list[str]:
+    pad = "  " * depth
     lines = []
     for name, field in model.model_fields.items():
-        kind = field.annotation
+        kind, dotted = field.annotation, f"{before}.{name}"
         if isinstance(kind, type) and issubclass(kind, BaseModel):
-            lines += [f"{pad}{name}:", *_section(kind, f"{before}.{name}", depth + 1, skip)]
-        elif f"{before}.{name}" not in skip:
-            lines.append(f"{pad}{name}: {_yaml(field.default)}   # {field.description}")
+            lines += [f"{pad}{name}:", *_section(kind, dotted, depth + 1)]
+        elif dotted in LIVE:
+            lines.append(f"{pad}{name}: {LIVE[dotted]}   # {field.description}")
+        else:
+            lines.append(f"{pad}# {name}: {_yaml(field.default)}   # {field.description}")
     return lines
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -81,21 +81,24 @@ def test_the_commented_file_is_valid_and_so_is_every_line_of_it(tmp_path: Path) 
     text = written[0].read_text()
     loaded = config.load(written[0])
     assert loaded.generator.examples == str(tmp_path / "examples.jsonl")
-    # With every default uncommented it is the default configuration still.
-    body = text.split("# ---- everything else")[1].split("\n", 1)[1]
-    kept = [
-        line[2:]
-        for line in body.splitlines()
-        if line.startswith("# ") and ":" in line and not line.startswith("# What")
-    ]
-    tree: dict[str, object] = {}
-    section: list[str] = []
-    for line in kept:
-        if line.strip().endswith((".", "?")) and not line.startswith(" "):
-            continue
-        section.append(line)
-    tree = yaml.safe_load("\n".join(section))
-    assert config.validate(tree, "defaults") == config.Config()
+    assert loaded.sources.paths == (str(tmp_path / "docs"),)
+    # Any one # may be removed, and so may all: every key is right, in its place, and has its default.
+    commented = [line for line in text.splitlines() if re.match(r" *# [a-z_]+: ", line)]
+    assert len(commented) + 2 == len(config.keys())
+    for line in commented:
+        (tmp_path / "one.yaml").write_text(text.replace(line, line.replace("# ", "", 1), 1))
+        assert config.load(tmp_path / "one.yaml") == loaded, line
+    (tmp_path / "all.yaml").write_text(re.sub(r"(?m)^( *)# ([a-z_]+: )", r"\1\2", text))
+    assert config.load(tmp_path / "all.yaml") == loaded
     with pytest.raises(UsageError, match="exists"):
         scaffold.init(tmp_path, force=False)
     scaffold.init(tmp_path, force=True)
+
+
+def test_a_key_that_stands_twice_is_refused_with_both_lines(tmp_path: Path) -> None:
+    file = tmp_path / "d.yaml"
+    file.write_text("generator:\n  examples: mine.jsonl\nseed: 1\ngenerator:\n  model: a\n")
+    with pytest.raises(UsageError) as caught:
+        config.load(file)
+    assert "'generator' stands twice" in caught.value.what
+    assert "Lines 1 and 4" in caught.value.why

@@ -238,3 +238,31 @@ def test_wrong_usage_is_exit_code_2(tmp_path: Path) -> None:
     assert datagen("report", tmp_path / "missing").returncode == 2
     assert datagen("status", tmp_path).returncode == 2
     assert datagen("export", tmp_path, "--format", "messages").returncode == 2
+
+
+@pytest.mark.parametrize(
+    "option", [("--model", "m"), ("--judge-model", "m"), ("--set", "judge.base_url=http://127.0.0.1:9/v1")]
+)
+def test_a_model_without_an_endpoint_is_not_silently_replaced_by_rules(
+    source: Path, tmp_path: Path, option: tuple[str, str]
+) -> None:
+    done = datagen("run", "--source", source, "--out", tmp_path / "run", *option)
+    assert done.returncode == 2
+    assert "no endpoint" in three_lines(done.stderr)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_mistyped_prompt_override_is_named(source: Path, tmp_path: Path) -> None:
+    (tmp_path / "prompts" / "generate").mkdir(parents=True)
+    (tmp_path / "prompts" / "generate" / "q.md.j2").write_text("=== user ===\nHello")
+    done = datagen(
+        "run", "--source", source, "--out", tmp_path / "run", "--set", f"generator.prompts={tmp_path / 'prompts'}"
+    )
+    assert done.returncode == 2
+    three_lines(done.stderr)
+    assert "generate/qa.md.j2" in done.stderr
+
+
+def test_wrong_options_say_what_why_and_fix_too() -> None:
+    for args in (("run", "--nonsense"), ("nonsense",), ("run", "--target", "-1"), ("export",)):
+        three_lines(datagen(*args).stderr)

@@ -133,7 +133,7 @@ def _lock_once(handle: int, root: Path) -> None:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         raise UsageError(
-            f"The run folder {root.name} is in use.",
+            f"The run folder {root} is in use.",
             "Another datagen process is working on it.",
-            f"Wait for it (`datagen status {root.name}` shows how far it is), or choose another folder with --out.",
+            f"Wait for it (`datagen status {root}` shows how far it is), or choose another folder with --out.",
         ) from error

@@ -116,7 +116,7 @@ def choose_model(url: str, offered: Sequence[str]) -> UsageError:
         return UsageError(
             f"The endpoint {redacted(url)} names no model.",
             "Its list of models is empty or not to be had.",
-            "Name the model with --model.",
+            "Check the address (most end in /v1), or name the model with --model.",
         )
     return UsageError(
         f"The endpoint {redacted(url)} offers several models.",

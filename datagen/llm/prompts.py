@@ -18,6 +18,7 @@ is a Jinja2 template in a sandbox in which an unknown name is an error.
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterable
 from functools import lru_cache
@@ -116,6 +117,26 @@ def load(name: str, folder: str = "") -> Prompt:
     if path == own or not own.is_file():
         return Prompt(name, data)
     return Prompt(name, data, Prompt(name, _read(name, own)).inputs)
+
+
+def check_folder(folder: str) -> None:
+    """Refuse a file in the user's folder that overrides nothing: its name is mistyped.
+
+    Raises:
+        UsageError: a ``.j2`` file has no shipped prompt of the same name.
+    """
+    if not folder:
+        return
+    known = sorted(path.relative_to(shipped()).as_posix() for path in shipped().rglob("*.j2"))
+    for path in sorted(Path(folder).rglob("*.j2")):
+        name = path.relative_to(folder).as_posix()
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
+            raise UsageError(
+                f"{name!r} in the prompts folder overrides nothing.",
+                "No shipped prompt has that name.",
+                f"Did you mean {close[0]}? The shipped ones are {', '.join(known)}.",
+            )
 
 
 def locate(name: str, folder: str = "") -> Path:
