@@ -47,7 +47,7 @@ class Finished:
 
     def _of(self, node: dict[str, Any]) -> Iterator[AnyRecord]:
         for name in node["shards"]:
-            yield from self.store.read(node["folder"], name)
+            yield from self.store.read(node["folder"], name, node["produces"])
 
     def samples(self) -> Iterator[Sample]:
         """All samples after the last stage."""

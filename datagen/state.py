@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
@@ -38,7 +38,7 @@ class Node(BaseModel):
 
     stages: list[str]
     folder: Folder
-    produces: str
+    produces: Literal["document", "chunk", "sample"]
     shards: list[Shard]
 
 

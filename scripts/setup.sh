@@ -21,13 +21,16 @@ PY
 
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "datagen needs Python 3.11 or newer; set PYTHON to one" >&2; exit 2; }
 wanted="$(requirements)"
-hash="$( { echo "$wanted"; "$python" -c 'import sys, platform; print(sys.version, platform.machine(), sys.prefix)'; } | sha256sum | cut -c1-16)"
+hash="$("$python" -c 'import hashlib, platform, sys
+told = "\n".join([*sys.argv[1:], sys.version, platform.machine(), sys.prefix])
+print(hashlib.sha256(told.encode()).hexdigest()[:16])' "$wanted")"
 cache="${DATAGEN_ENV_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/datagen/env}"
 environment="$cache/$hash"
 mkdir -p "$cache"
 
 (
-  flock 9  # two checkouts may set up at once
+  # Two checkouts may set up at once; where there is no flock (macOS), they should not.
+  if command -v flock >/dev/null; then flock 9; fi
   if [ ! -e "$environment/.ready" ]; then
     echo "Installing packages into $environment (once for these requirements) ..." >&2
     rm -rf "$environment"

@@ -188,7 +188,8 @@ class Runner:
     def _unit(self, node: Node, shard: int, name: str) -> Unit:
         if node.index == 0:
             return Unit(self._store.root, node.folder, name, node.maps, records=self._sources[shard].records)
-        source = (self.lanes[node.index - 1].node.folder, name)
+        before = self.lanes[node.index - 1].node
+        source = (before.folder, name, before.produces)
         return Unit(self._store.root, node.folder, name, node.maps, source=source)
 
     def _finish(self, lane: Lane, shard: int, name: str) -> None:
@@ -224,7 +225,8 @@ class Runner:
         return False
 
     def _load(self, lane: Lane, shard: int) -> list[AnyRecord]:
-        return self._store.read(self.lanes[lane.node.index - 1].node.folder, self._input(lane.node.index, shard))
+        before = self.lanes[lane.node.index - 1].node
+        return self._store.read(before.folder, self._input(lane.node.index, shard), before.produces)
 
     def _emit(self, lane: Lane, shard: int, records: list[AnyRecord]) -> None:
         from datagen.engine.codec import content_name

@@ -97,7 +97,7 @@ class Unit:
         name: of the output shard.
         maps: the stages.
         records: the input, or None where it is to be read from ``source``.
-        source: (folder, name) of the input shard.
+        source: (folder, name, kind of record) of the input shard.
     """
 
     root: Path
@@ -105,7 +105,7 @@ class Unit:
     name: str
     maps: tuple[Map, ...]
     records: tuple[AnyRecord, ...] | None = None
-    source: tuple[str, str] | None = None
+    source: tuple[str, str, str] | None = None
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,10 @@ from pathlib import Path
 
 from datagen.core.errors import StoppedEarly, UsageError, from_os_error
 from datagen.core.files import atomic, remove_temporary
-from datagen.core.record import AnyRecord
+from datagen.core.record import AnyRecord, Chunk, Document, Failure, Sample
 
 LOCK = ".lock"
+HOLDS: dict[str, tuple[type, ...]] = {"document": (Document,), "chunk": (Chunk,), "sample": (Sample, Failure)}
 
 
 class Store:
@@ -54,18 +55,25 @@ class Store:
         except OSError as error:
             raise from_os_error(error, "write a shard of the run") from error
 
-    def read(self, folder: str, name: str) -> list[AnyRecord]:
+    def read(self, folder: str, name: str, produces: str = "") -> list[AnyRecord]:
         """Read a shard.
 
+        Args:
+            folder, name: of the shard.
+            produces: the kind of record it must hold, a key of :data:`HOLDS`; "" takes any.
+
         Raises:
-            DatagenError: the file is damaged (it is set aside, so that the next run makes it again),
-                missing, or the system refuses to read it.
+            DatagenError: the file is damaged or holds another kind of record (it is set aside, so that
+                the next run makes it again), missing, or the system refuses to read it.
         """
         from datagen.engine import codec
 
         path = self.path(folder, name)
         try:
-            return codec.from_parquet(path)
+            records = codec.from_parquet(path)
+            if produces and not all(isinstance(record, HOLDS[produces]) for record in records):
+                raise ValueError(f"it holds other records than {produces}s")
+            return records
         except MemoryError:
             raise
         except Exception as error:

@@ -176,6 +176,18 @@ def test_no_worker_outlives_its_driver() -> None:
         driver.communicate(timeout=20)
 
 
+def test_a_shard_of_another_kind_in_its_place_is_set_aside_and_made_again(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    first, _ = go(run, line(), sources(4))
+    load, chunk, *_ = (run / node.folder for node in plan(line()))
+    shard = next(chunk.glob("*.parquet"))
+    shard.write_bytes((load / shard.name).read_bytes())
+    with pytest.raises(StoppedEarly, match="damaged"):
+        go(run, line(), sources(4))
+    again, _ = go(run, line(), sources(4))
+    assert again == first
+
+
 def test_what_a_killed_process_left_unfinished_is_removed(tmp_path: Path) -> None:
     folder = tmp_path / "00-load"
     folder.mkdir()
