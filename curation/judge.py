@@ -11,13 +11,13 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from curation.config import JudgeConfig
-from datagen.core.progress import advance
 from datagen.core.record import AnyRecord, Failure, Sample, Verdict
 from datagen.core.stage import Map, Shard
-from datagen.llm import loop, prompts
+from datagen.llm import prompts
 from datagen.llm.ask import Unusable, ask
 from datagen.llm.backend import Backend, CallFailed, Request
-from datagen.llm.connect import Endpoint, open_backend
+from datagen.llm.connect import Endpoint
+from datagen.llm.each import ask_each
 from datagen.llm.fence import fence
 from datagen.llm.schema import schema_of
 
@@ -82,19 +82,10 @@ class Judge(Map):
 
     def run(self, shard: Shard) -> list[AnyRecord]:
         """The shard with scores, each unreadable judgement followed by its raw reply as a failure of 0 samples."""
-        open_samples = sum(isinstance(r, Sample) and r.verdict is None for r in shard)
-        advance(self.name, expected=open_samples)
-        backend = open_backend(self.endpoint)
-
-        async def one(record: AnyRecord) -> list[AnyRecord]:
-            if not isinstance(record, Sample) or record.verdict is not None:
-                return [record]
-            records = await self.judge(backend, record)
-            advance(self.name, done=1)
-            return records
-
-        results = loop.run(loop.gather_lazily(one, shard, self.endpoint.client.concurrency))
-        return [record for records in results for record in records]
+        waiting = {i: r for i, r in enumerate(shard) if isinstance(r, Sample) and r.verdict is None}
+        results = ask_each(self.name, self.endpoint, list(waiting.values()), self.judge)
+        judged = dict(zip(waiting, results, strict=True))
+        return [record for i, before in enumerate(shard) for record in judged.get(i, [before])]
 
     def request(self, sample: Sample) -> Request:
         """The question put to the judge about one sample."""

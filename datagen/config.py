@@ -54,6 +54,12 @@ MAX_FILE_BYTES = 1_000_000
 _PATHS = (("sources", "paths"), ("generator", "examples"), ("generator", "prompts"))
 
 
+def default_file() -> Path | None:
+    """``datagen.yaml`` in the current folder, or None where there is none."""
+    file = Path(DEFAULT_FILE)
+    return file if file.is_file() else None
+
+
 def load(
     file: Path | None = None, overrides: Iterable[str] = (), values: Mapping[str, Any] = MappingProxyType({})
 ) -> Config:

@@ -6,7 +6,6 @@ import platform
 import shutil
 import subprocess
 from importlib import util
-from pathlib import Path
 from typing import Any
 
 from datagen import __version__, pipeline, results
@@ -27,8 +26,7 @@ EXTRAS = (
 def doctor(base_url: str | None = None) -> dict[str, Any]:
     """Look at this machine and at the endpoint ``run`` would use. Asks ``/models`` and nothing else."""
     named = {"generator.base_url": base_url} if base_url else {}
-    file = Path(settings.DEFAULT_FILE)
-    config = settings.load(file if file.is_file() else None, values=named)
+    config = settings.load(settings.default_file(), values=named)
     url = pipeline.endpoint_url(config)
     endpoint: dict[str, Any] = {"url": redacted(url), "models": [], "problem": ""}
     if url:

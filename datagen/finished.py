@@ -11,7 +11,7 @@ from typing import Any
 
 from datagen import config as settings
 from datagen.core.errors import UsageError
-from datagen.core.record import AnyRecord, Chunk, Sample
+from datagen.core.record import AnyRecord, Sample
 from datagen.engine.store import Store
 from datagen.state import EVENTS, RUN, SHARDS, Counts, StageState, read_json, read_run, read_shards
 
@@ -53,11 +53,15 @@ class Finished:
         """All samples after the last stage."""
         return (r for r in self.records("select") if isinstance(r, Sample))
 
-    def generated(self) -> int:
-        """Samples requested: counted where they were made, apart from where they ended."""
-        per_chunk = self.run["samples_per_chunk"]
+    def requested(self, chunks: int) -> int:
+        """Samples requested: counted where they were made, apart from where they ended.
+
+        Args:
+            chunks: chunks that passed the screening, each of which a model was asked about.
+        """
+        per_chunk: int = self.run["samples_per_chunk"]
         if per_chunk:
-            return sum(per_chunk for r in self.records("screen") if isinstance(r, Chunk) and r.verdict is None)
+            return per_chunk * chunks
         first = next(node for node in self.state["nodes"] if node["produces"] == "sample")
         return sum(isinstance(r, Sample) for r in self._of(first))
 

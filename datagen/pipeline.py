@@ -68,9 +68,7 @@ def configure(file: Path | None, overrides: Iterable[str], values: Mapping[str, 
     Raises:
         UsageError: a bad configuration, or nothing to read is named anywhere.
     """
-    if file is None and Path(settings.DEFAULT_FILE).is_file():
-        file = Path(settings.DEFAULT_FILE)
-    config = settings.load(file, overrides, values)
+    config = settings.load(file or settings.default_file(), overrides, values)
     prompts.check_folder(config.generator.prompts)
     if not config.sources.paths:
         raise UsageError(

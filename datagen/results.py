@@ -22,6 +22,7 @@ from datagen.output.export import CARD, LINEAGE, write_exports
 from datagen.output.ledger import Ledger
 from datagen.output.report import write_report
 from datagen.output.report_data import ReportBuilder
+from datagen.output.text import json_line
 from datagen.state import EVENTS, RUN, SHARDS, read_json, read_timing
 
 LIBRARIES = ("polars", "pydantic", "pypdfium2", "lxml", "docutils", "markdown-it-py", "aiohttp")
@@ -226,10 +227,12 @@ def render(folder: Path) -> Outcome:
             documents += record.verdict is None
             if record.verdict is not None:
                 skipped.append({"path": record.path, "reason": f"{record.verdict.reason}: {record.verdict.evidence}"})
+    asked_about = 0
     for record in finished.records("screen"):
         if isinstance(record, Chunk):
             builder.chunk(record)
-    ledger = Ledger(requested=finished.generated())
+            asked_about += record.verdict is None
+    ledger = Ledger(requested=finished.requested(asked_about))
     try:
         with atomic(folder / "failed.jsonl") as failures:
             for record in finished.records("select"):
@@ -239,7 +242,7 @@ def render(folder: Path) -> Outcome:
                 elif isinstance(record, Failure):
                     builder.failure(record)
                     ledger.add(record)
-                    failures.write(_failure_line(record))
+                    failures.write(json_line(record.model_dump(mode="json")))
         write_if_changed(folder / "ledger.json", ledger.to_bytes())
     except OSError as error:
         raise from_os_error(error, "write the run's files") from error
@@ -249,11 +252,6 @@ def render(folder: Path) -> Outcome:
     write_report(data, folder)
     silent = sum(not document["kept"] for document in data["documents"])
     return Outcome(folder, counts, documents, silent, skipped, _problems(config, ledger, counts))
-
-
-def _failure_line(failure: Failure) -> bytes:
-    row = failure.model_dump(mode="json")
-    return json.dumps(row, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
 
 
 def _report_facts(finished: Finished, ledger: dict[str, Any]) -> dict[str, Any]:

@@ -10,17 +10,17 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from datagen.core.hashing import digest
-from datagen.core.progress import advance
 from datagen.core.record import AnyRecord, Chunk, Failure, Quote, Sample, Verdict
 from datagen.core.stage import Map, Shard
 from datagen.generate import examples as kshot
 from datagen.generate.config import GeneratorConfig
 from datagen.generate.ground import locate
 from datagen.generate.samples import question_answer
-from datagen.llm import loop, prompts
+from datagen.llm import prompts
 from datagen.llm.ask import Unusable, ask
 from datagen.llm.backend import Backend, CallFailed, Reply, Request
-from datagen.llm.connect import Endpoint, open_backend
+from datagen.llm.connect import Endpoint
+from datagen.llm.each import ask_each
 from datagen.llm.fence import fence
 from datagen.llm.schema import schema_of
 
@@ -89,15 +89,7 @@ class QA(Map):
     def run(self, shard: Shard) -> list[AnyRecord]:
         """Samples and failures, in the order of the chunks."""
         chunks = [r for r in shard if isinstance(r, Chunk) and r.verdict is None]
-        advance(self.name, expected=len(chunks))
-        backend = open_backend(self.endpoint)
-
-        async def one(chunk: Chunk) -> list[AnyRecord]:
-            records = await self.generate(backend, chunk)
-            advance(self.name, done=1)
-            return records
-
-        results = loop.run(loop.gather_lazily(one, chunks, self.endpoint.client.concurrency))
+        results = ask_each(self.name, self.endpoint, chunks, self.generate)
         return [record for records in results for record in records]
 
     def request(self, chunk: Chunk) -> Request:

@@ -11,10 +11,10 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 from datagen.core.errors import from_os_error
 from datagen.core.files import write_if_changed
+from datagen.llm.problems import redacted
 from datagen.output import charts, words
 from datagen.output.report_data import BROWSED, PAGE
 from datagen.output.summary import is_heuristic, uses_model
@@ -110,14 +110,6 @@ def _config_text(config: Mapping[str, Any]) -> str:
             return {k: clean(v) for k, v in value.items()}
         if isinstance(value, list | tuple):
             return [clean(v) for v in value]
-        return _without_user(value) if isinstance(value, str) and "://" in value else value
+        return redacted(value) if isinstance(value, str) and "://" in value else value
 
     return str(yaml.safe_dump(clean(config), sort_keys=False, allow_unicode=True, width=100)) if config else ""
-
-
-def _without_user(address: str) -> str:
-    try:
-        parts = urlsplit(address)
-    except ValueError:
-        return address
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
