@@ -38,7 +38,7 @@ class Node(BaseModel):
 
     stages: list[str]
     folder: Folder
-    produces: Literal["document", "chunk", "sample"]
+    produces: Literal["document", "chunk", "task", "sample"]
     shards: list[Shard]
 
 

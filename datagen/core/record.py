@@ -1,7 +1,7 @@
 """The records that flow through a run. All frozen; a stage makes new ones.
 
-``SourceFile`` → ``Document`` → ``Chunk`` → ``Sample`` (and ``Failure`` for what a model owed and
-did not deliver). Nothing is ever deleted: what is rejected carries a ``Verdict``.
+``SourceFile`` → ``Document`` → ``Chunk`` → ``Task`` → ``Sample`` (and ``Failure`` for what a model owed
+and did not deliver). Nothing is ever deleted: what is rejected carries a ``Verdict``.
 
 All spans count code points of the document's normalised text, half open.
 """
@@ -56,17 +56,37 @@ class SourceFile(Record):
     split: Split = "train"
 
 
+Form = Literal["markdown", "text", "code", "chat"]
+"""How a text is laid out: ``markdown`` (headings, lists, tables, fences are structure), ``text`` (paragraphs
+only), ``code`` (blank lines separate blocks), ``chat`` (a transcript, whose messages are ``turns``)."""
+
+
+class Turn(Record):
+    """One message of a chat: who said what, when.
+
+    Attributes:
+        speaker: the name as the export gives it.
+        time: ISO 8601 as in ``"2024-05-01T18:03:00"``, local time of the export; "" where unknown.
+        start, end: span of the message's own text in the document, without name and time.
+    """
+
+    speaker: str
+    time: str = ""
+    start: int
+    end: int
+
+
 class Document(Record):
     """A file's text, normalised, with its structure kept as Markdown.
 
     Attributes:
         path, sha256, kind, split: as in :class:`SourceFile`.
         text: the normalised text; empty where ``verdict`` is set.
-        format: ``markdown`` (headings, lists, tables, fences are structure), ``text`` (paragraphs
-            only) or ``code`` (source code: blank lines separate blocks).
+        format: see :data:`Form`.
         pages: offset in ``text`` at which each page (slide, sheet) starts, ascending, first 0;
             empty where the format has no pages.
         title: the document's own title where it states one, else "".
+        turns: the messages of a chat, ascending; empty for every other format.
         verdict: set when the file could not be read.
     """
 
@@ -75,9 +95,10 @@ class Document(Record):
     kind: str
     split: Split = "train"
     text: str = ""
-    format: Literal["markdown", "text", "code"] = "markdown"
+    format: Form = "markdown"
     pages: tuple[int, ...] = ()
     title: str = ""
+    turns: tuple[Turn, ...] = ()
     verdict: Verdict | None = None
 
 
@@ -90,6 +111,7 @@ class Chunk(Record):
         heading: the heading path above the passage, outermost first.
         page: 1-based page on which the passage starts, or None.
         tokens: length in tokens (of the tokenizer at hand, or the stated estimate).
+        turns: the messages of a chat that lie in it, with spans of the document.
         sketch: MinHash signature and shingle hashes while duplicates are looked for, else None.
     """
 
@@ -98,38 +120,72 @@ class Chunk(Record):
     sha256: str
     split: Split = "train"
     title: str = ""
-    format: Literal["markdown", "text", "code"] = "markdown"
+    format: Form = "markdown"
     start: int
     end: int
     heading: tuple[str, ...] = ()
     page: int | None = None
     text: str
     tokens: int = 0
+    turns: tuple[Turn, ...] = ()
     sketch: bytes | None = None
     verdict: Verdict | None = None
 
 
 class Message(Record):
-    """One turn of a conversation in the OpenAI chat form."""
+    """One turn of a conversation in the OpenAI chat form (API reference, "Create chat completion").
+
+    Attributes:
+        tool_calls: of an assistant: ``{"id", "type": "function", "function": {"name", "arguments"}}`` each.
+        tool_call_id: of a tool's reply: the call it answers.
+        name: of a tool's reply: the function.
+    """
 
     role: Literal["system", "user", "assistant", "tool"]
     content: str
     tool_calls: tuple[dict[str, Any], ...] = ()
+    tool_call_id: str = ""
+    name: str = ""
 
 
 class Quote(Record):
-    """A verbatim passage of the document that a sample rests on: ``document.text[start:end] == text``."""
+    """A verbatim passage of a document that a sample rests on: ``document.text[start:end] == text``.
+
+    Attributes:
+        path: of the document, "" for the one that the sample's lineage names.
+    """
 
     text: str
     start: int
     end: int
+    path: str = ""
+
+
+class Candidate(Record):
+    """One of several replies to the same prompt, with its score (1..5, None: not scored) for ranking."""
+
+    content: str
+    score: float | None = None
 
 
 class Rejected(Record):
-    """The dispreferred reply of a preference sample and the flaw planted in it."""
+    """The dispreferred reply of a preference sample.
+
+    Attributes:
+        content: the reply.
+        flaw: its named flaw, a key of ``generate/flaws.yaml``; "" until one is known.
+        way: how it came to be: ``planted`` (asked for with that flaw), ``on_policy`` (a model answered
+            without the document), ``best_of_n`` (the lowest scored of several); "" for imported pairs.
+        scores, score: as of :class:`Sample`, by the same judge.
+        checks: what each check found, by its name, for people.
+    """
 
     content: str
     flaw: str
+    way: str = ""
+    scores: dict[str, float] = {}
+    score: float | None = None
+    checks: dict[str, str] = {}
 
 
 class Lineage(Record):
@@ -145,6 +201,8 @@ class Lineage(Record):
         params: sampling parameters sent.
         call: key of the reply in the call log; "" where no model was used.
         index: position of the sample in that reply, from 0.
+        earlier: keys of the replies that led to that call (drafts, plans), oldest first.
+        related: further passages that the model was shown, as ``(path, chunk id, start, end)``.
     """
 
     path: str
@@ -161,6 +219,8 @@ class Lineage(Record):
     params: dict[str, Any] = {}
     call: str = ""
     index: int = 0
+    earlier: tuple[str, ...] = ()
+    related: tuple[tuple[str, str, int, int], ...] = ()
 
 
 class Sample(Record):
@@ -171,8 +231,14 @@ class Sample(Record):
         recipe: the recipe that made it, as in ``"qa"``.
         split: of its document.
         messages: the conversation; the last message is the assistant's.
-        source: the chunk's text, for the judge and for people.
+        source: the text it rests on (of all passages shown), for the judge and for people.
+        tools: definitions of the tools that the assistant may call, in the OpenAI form.
         rejected: set on preference samples.
+        ranked: all candidates of a reply, best first, where several were made.
+        family, metric: of a task-family sample, as in ``"summarisation"`` and ``"rouge"``; else "".
+        attributes: what was planned for it: ``type``, ``persona``, ``difficulty``, ``flaw`` …
+        task: id of the :class:`Task` it answers; "" for gold and for rules.
+        parent: id of the sample that a preference sample was made from.
         scores: criterion → 1..5; empty while unscored.
         score: weighted mean of ``scores``, or None while unscored.
         scored_by: ``"heuristic"`` or ``"judge:MODEL"``; "" while unscored.
@@ -186,7 +252,14 @@ class Sample(Record):
     split: Split = "train"
     messages: tuple[Message, ...]
     source: str = ""
+    tools: tuple[dict[str, Any], ...] = ()
     rejected: Rejected | None = None
+    ranked: tuple[Candidate, ...] = ()
+    family: str = ""
+    metric: str = ""
+    attributes: dict[str, str] = {}
+    task: str = ""
+    parent: str = ""
     scores: dict[str, float] = {}
     score: float | None = None
     scored_by: str = ""
@@ -194,6 +267,40 @@ class Sample(Record):
     sketch: bytes | None = None
     lineage: Lineage
     verdict: Verdict | None = None
+
+
+class Task(Record):
+    """Something that is asked for: one call to a model (or a chain of them) that owes ``samples`` samples.
+
+    What was planned is counted here and nowhere else: ``requested`` in the ledger is the sum of ``samples``.
+
+    Attributes:
+        id: hash of the recipe, the passage, ``number`` and the slots.
+        recipe: who makes it.
+        split: of the passage.
+        samples: owed. 0 where rules decide how many there are (``extractive``).
+        chunk: the passage it rests on.
+        related: further passages, for questions that need more than one.
+        slots: what is planned for each sample (``type``, ``persona``, ``difficulty`` …); ``samples`` of them.
+        shots: positions of the k-shot examples in the recipe's pool.
+        seeds: instructions of accepted samples that are shown as examples of what is wanted.
+        avoid: instructions that were made of this passage before and are not wanted again.
+        number: which call of this recipe on this passage, from 0.
+        sample: the sample that a preference task works on.
+    """
+
+    id: str
+    recipe: str
+    split: Split = "train"
+    samples: int
+    chunk: Chunk
+    related: tuple[Chunk, ...] = ()
+    slots: tuple[dict[str, str], ...] = ()
+    shots: tuple[int, ...] = ()
+    seeds: tuple[str, ...] = ()
+    avoid: tuple[str, ...] = ()
+    number: int = 0
+    sample: Sample | None = None
 
 
 class Failure(Record):
@@ -218,4 +325,4 @@ class Failure(Record):
     raw: str
 
 
-AnyRecord = SourceFile | Document | Chunk | Sample | Failure
+AnyRecord = SourceFile | Document | Chunk | Task | Sample | Failure

@@ -44,7 +44,7 @@ class Map(Stage):
             runs in a thread of the driver, several shards at once; else in the chosen executor.
     """
 
-    produces: Literal["document", "chunk", "sample"]
+    produces: Literal["document", "chunk", "task", "sample"]
     waits: bool = False
 
     @abstractmethod
@@ -61,6 +61,7 @@ class Fold(Stage):
     """
 
     barrier: bool = False
+    produces: str = ""
 
     def begin(self) -> None:
         """Forget everything: a run starts."""
@@ -70,4 +71,4 @@ class Fold(Stage):
 
     @abstractmethod
     def emit(self, shard: Shard) -> list[AnyRecord]:
-        """Return the shard with this stage's verdicts, one record out for each one in."""
+        """Return what becomes of the shard: as a rule itself with this stage's verdicts, one record out for each in."""

@@ -21,9 +21,9 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic_core import PydanticSerializationError
 
 from datagen.core.hashing import digest
-from datagen.core.record import AnyRecord, Chunk, Document, Failure, Sample, SourceFile
+from datagen.core.record import AnyRecord, Chunk, Document, Failure, Sample, SourceFile, Task
 
-KINDS: dict[str, type[BaseModel]] = {c.__name__: c for c in (SourceFile, Document, Chunk, Sample, Failure)}
+KINDS: dict[str, type[BaseModel]] = {c.__name__: c for c in (SourceFile, Document, Chunk, Task, Sample, Failure)}
 _PLAIN: dict[Any, pl.DataType] = {
     str: pl.String(),
     int: pl.Int64(),

@@ -81,7 +81,7 @@ def plan(stages: Sequence[Map | Fold]) -> list[Node]:
         before = digest([before, [identity(s) for s in group]])
         maps = tuple(s for s in group if isinstance(s, Map))
         fold = group[0] if isinstance(group[0], Fold) else None
-        produces = maps[-1].produces if maps else produces
+        produces = maps[-1].produces if maps else (fold.produces if fold else "") or produces
         label = group[0].name
         nodes.append(Node(index, f"{index:02d}-{label}-{before[:12]}", maps, fold, produces))
     return nodes

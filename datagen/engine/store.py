@@ -14,10 +14,15 @@ from pathlib import Path
 
 from datagen.core.errors import StoppedEarly, UsageError, from_os_error
 from datagen.core.files import atomic, remove_temporary
-from datagen.core.record import AnyRecord, Chunk, Document, Failure, Sample
+from datagen.core.record import AnyRecord, Chunk, Document, Failure, Sample, Task
 
 LOCK = ".lock"
-HOLDS: dict[str, tuple[type, ...]] = {"document": (Document,), "chunk": (Chunk,), "sample": (Sample, Failure)}
+HOLDS: dict[str, tuple[type, ...]] = {
+    "document": (Document,),
+    "chunk": (Chunk,),
+    "task": (Task,),
+    "sample": (Sample, Failure, Task),
+}
 
 
 class Store:

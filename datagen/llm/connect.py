@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from typing import TYPE_CHECKING
 
 from datagen.core.record import Record
 from datagen.core.section import Section
@@ -16,9 +15,7 @@ from datagen.llm.config import ClientConfig
 from datagen.llm.dialect import Dialect, SchemaMode
 from datagen.llm.faults import Fault
 from datagen.llm.limited import Limited
-
-if TYPE_CHECKING:
-    from datagen.llm.openai import OpenAIBackend
+from datagen.llm.transports import ModelTransport, open_transport
 
 FIRST_LOOK_S = 3.0
 LOOKS = 3
@@ -64,7 +61,7 @@ class Facts(Record):
 class _Driver(Limited):
     """A limit with its HTTP transport at hand."""
 
-    def __init__(self, transport: OpenAIBackend, client: ClientConfig) -> None:
+    def __init__(self, transport: ModelTransport, client: ClientConfig) -> None:
         super().__init__(transport, client, canary=_probe)
         self.http = transport
 
@@ -190,7 +187,7 @@ def _probe(model: str) -> Request:
     )
 
 
-async def _first_look(transport: OpenAIBackend) -> tuple[str, ...] | None:
+async def _first_look(transport: ModelTransport) -> tuple[str, ...] | None:
     """The endpoint's models; quick to say that nothing is there."""
     for look in range(1, LOOKS + 1):
         try:
@@ -212,10 +209,7 @@ def _open(endpoint: Endpoint) -> tuple[_Driver, Cached]:
     place = (endpoint.base_url, endpoint.api_key_env, endpoint.client)
     driver = shared.drivers.get(place)
     if driver is None or driver.stopped is not None:
-        from datagen.llm.openai import OpenAIBackend  # aiohttp takes 0.2 s to import, and not every run asks a model
-
-        secret = os.environ.get(endpoint.api_key_env, "").strip() if endpoint.api_key_env else ""
-        http = OpenAIBackend(endpoint.base_url, secret, endpoint.api_key_env, endpoint.client.concurrency)
+        http = open_transport(endpoint)
         if driver is not None:
             loop.on_close(driver.close)
         driver = shared.drivers[place] = _Driver(http, endpoint.client)
