@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from datagen.core.record import AnyRecord, Chunk, Quote, Sample
-from datagen.core.stage import Map, Shard
+from datagen.core.record import AnyRecord, Chunk, Quote, Sample, Task
 from datagen.generate.extract import code, definitions, docstrings, entries, lists, prose, sections, tables
 from datagen.generate.extract.english import is_english
 from datagen.generate.extract.passage import Candidate, Passage
+from datagen.generate.recipe import Recipe
 from datagen.generate.samples import question_answer
+from datagen.llm.backend import Backend
 
 PAIRS_A_CHUNK = 4
 FINDERS: tuple[Callable[[Passage], Iterator[Candidate]], ...] = (
@@ -30,23 +31,23 @@ FINDERS: tuple[Callable[[Passage], Iterator[Candidate]], ...] = (
 _MAX_QUESTION = 200  # characters
 
 
-class Extractive(Map):
-    """Chunks in, samples out; a chunk with a verdict, or not in English, gives none."""
+class Extractive(Recipe):
+    """Pairs by rules; a passage that is not in English gives none."""
 
     name = "extractive"
-    version = 1
-    produces = "sample"
+    asks = False
 
     def fingerprint(self) -> dict[str, Any]:
+        """The one number that shapes its output."""
         return {"pairs": PAIRS_A_CHUNK}
 
-    def run(self, shard: Shard) -> list[AnyRecord]:
-        """Make the samples of each chunk, in the order of the chunks and of their places in the text."""
-        made: list[AnyRecord] = []
-        for record in shard:
-            if isinstance(record, Chunk) and record.verdict is None:
-                made.extend(extract(record))
-        return made
+    def owes(self, chunk: Chunk) -> int:
+        """Unknown beforehand."""
+        return 0
+
+    async def make(self, backend: Backend | None, task: Task) -> list[AnyRecord]:
+        """The pairs of the task's passage, by their places in the text."""
+        return [sample.model_copy(update={"task": task.id}) for sample in extract(task.chunk)]
 
 
 def extract(chunk: Chunk) -> list[Sample]:
