@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from datagen.core.hashing import fraction
 from datagen.core.record import AnyRecord, Sample, Verdict
 from datagen.core.stage import Fold, Shard
+
+SEEDS = 2  # model-written instructions among the examples of Self-Instruct (Wang et al. 2022, section 2.2)
+MOST_OF_CHUNK, MOST_OF_RECIPE = 8, 500
+MAX_TOLD = 500  # characters of an instruction
 
 
 def below(sample: Sample, threshold: float) -> Verdict | None:
@@ -48,18 +53,23 @@ class Select(Fold):
 
 
 class SelectBest(Select):
-    """As :class:`Select`, and of what passes keeps the ``target`` best: highest score, then id.
+    """As :class:`Select`, once everything has been seen; of what passes it keeps the ``target`` best.
 
-    Memory: one (score, id) pair a sample.
+    Best is the highest score, then the smallest id. While rounds go on it tells what passes so far.
+
+    Memory: one (score, id) pair a passing sample, and up to 8 instructions a chunk.
+
+    Args:
+        threshold: as of :class:`Select`.
+        target: samples to keep; 0: all that pass.
     """
 
     barrier = True
 
-    def __init__(self, threshold: float | None, target: int) -> None:
+    def __init__(self, threshold: float | None, target: int = 0) -> None:
         super().__init__(threshold)
         self.target = target
-        self._ranked: list[tuple[float, str]] = []
-        self._chosen: set[str] | None = None
+        self.begin()
 
     def fingerprint(self) -> dict[str, Any]:
         """The threshold and the target."""
@@ -67,7 +77,10 @@ class SelectBest(Select):
 
     def begin(self) -> None:
         """Forget the last run."""
-        self._ranked, self._chosen = [], None
+        self._ranked: list[tuple[float, str]] = []
+        self._chosen: set[str] | None = None
+        self._of_chunk: dict[str, list[str]] = {}
+        self._of_recipe: dict[str, list[str]] = {}
 
     def see(self, shard: Shard) -> None:
         """Note the scores of what passes the threshold."""
@@ -75,9 +88,29 @@ class SelectBest(Select):
             decided = self._decide(record)
             if isinstance(decided, Sample) and decided.verdict is None:
                 self._ranked.append((-(decided.score or 0.0), decided.id))
+                told = next((m.content for m in decided.messages if m.role == "user"), "")[:MAX_TOLD]
+                _keep(self._of_chunk.setdefault(decided.lineage.chunk, []), told, MOST_OF_CHUNK)
+                _keep(self._of_recipe.setdefault(decided.recipe, []), told, MOST_OF_RECIPE)
+
+    @property
+    def passing(self) -> int:
+        """Samples that pass the threshold so far."""
+        return len(self._ranked)
+
+    def instructions(self, chunk: str) -> tuple[str, ...]:
+        """The first instructions of passing samples made of a chunk, at most 8."""
+        return tuple(self._of_chunk.get(chunk, ()))
+
+    def seeds(self, recipe: str, key: str) -> tuple[str, ...]:
+        """A few instructions of passing samples of a recipe, drawn by a key."""
+        pool = self._of_recipe.get(recipe, [])
+        begin = int(fraction([recipe, key]) * len(pool))
+        return tuple(dict.fromkeys((pool[begin:] + pool[:begin])[:SEEDS]))
 
     def emit(self, shard: Shard) -> list[AnyRecord]:
         """The shard with verdicts on what is not among the best."""
+        if not self.target:
+            return super().emit(shard)
         if self._chosen is None:
             self._chosen = {name for _, name in sorted(self._ranked)[: self.target]}
         surplus = Verdict(stage="select", reason="over_target", evidence=f"the {self.target} best were asked for")
@@ -87,3 +120,8 @@ class SelectBest(Select):
                 record = record.model_copy(update={"verdict": surplus})
             out.append(record)
         return out
+
+
+def _keep(kept: list[str], text: str, most: int) -> None:
+    if text and len(kept) < most:
+        kept.append(text)

@@ -62,12 +62,18 @@ class Fold(Stage):
 
     barrier: bool = False
     produces: str = ""
+    may_repeat: bool = False
 
     def begin(self) -> None:
         """Forget everything: a run starts."""
 
     def see(self, shard: Shard) -> None:
         """Look at a shard, in input order."""
+
+    def again(self) -> bool:
+        """Is there another round? Asked when the next barrier of the line has seen everything. If so, :meth:`emit`
+        is called once more for each shard of the first round, and what it gives joins the line as further shards."""
+        return False
 
     @abstractmethod
     def emit(self, shard: Shard) -> list[AnyRecord]:

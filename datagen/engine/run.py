@@ -85,6 +85,8 @@ class Runner:
         self._events = events
         self._meters = meters
         self.lanes = [Lane(node, [None] * len(sources)) for node in nodes]
+        self._total = len(sources)  # shards, those of further rounds included
+        self._begins, self._decides = _rounds(nodes)
         self._running: dict[Future[Done], tuple[int, int]] = {}
         self._busy: Counter[bool] = Counter()
         self._last_progress = 0.0
@@ -93,7 +95,8 @@ class Runner:
         """Do all that is not done yet.
 
         Returns:
-            For each node the names of its output shards, in input order.
+            For each node the names of its output shards, in input order; those of further rounds last, and
+            only from the fold on that made them.
 
         Raises:
             DatagenError: the run cannot go on; finished units stay done.
@@ -108,7 +111,7 @@ class Runner:
         waiting = ThreadPoolExecutor(self._config.window, thread_name_prefix="stage")
         slots = {False: self._slots(computing), True: self._config.window}
         try:
-            while self.lanes[-1].done < len(self._sources):
+            while self.lanes[-1].done < self._total:
                 submitted = self._submit(computing, waiting, slots)
                 folded = self._fold()
                 self._collect(block=not (submitted or folded))
@@ -122,7 +125,11 @@ class Runner:
         computing.shutdown()
         waiting.shutdown()
         self._progress(force=True)
-        return [[name for name in lane.out if name is not None] for lane in self.lanes]
+        return [[name for name in lane.out[: self._own(lane)] if name is not None] for lane in self.lanes]
+
+    def _own(self, lane: Lane) -> int:
+        """Shards of a lane that are its own: before the fold that lays out rounds, those of the first."""
+        return self._total if lane.node.index >= self._begins else len(self._sources)
 
     def _computing(self) -> Executor:
         workers = self._config.workers or cores()
@@ -138,7 +145,7 @@ class Runner:
     def _admitted(self, index: int) -> int:
         """Shards below this number may enter node ``index``: the window, counted from the slowest."""
         if index > 0 and not self._barrier(index - 1):
-            return len(self._sources)  # only where a stretch begins is there a gate
+            return self._total  # only where a stretch begins is there a gate
         for lane in self.lanes[index:]:
             if self._barrier(lane.node.index):
                 return lane.seen + self._config.window
@@ -209,9 +216,11 @@ class Runner:
             fold = lane.node.fold
             if fold is None:
                 continue
-            total = len(self._sources)
+            total = self._total
             may_see = bool(lane.ready) and lane.ready[0] == lane.seen
             if fold.barrier and lane.seen == total and lane.done < total:
+                if lane.node.index == self._decides and lane.done == 0 and self._again():
+                    return True
                 self._emit(lane, lane.done, self._load(lane, lane.done))
                 return True
             if may_see:
@@ -224,15 +233,43 @@ class Runner:
                 return True
         return False
 
+    def _again(self) -> bool:
+        """Lay out another round; True if that added shards."""
+        lane, before = self.lanes[self._begins], self._total
+        if lane.node.fold is None or not lane.node.fold.again():
+            return False
+        for shard in range(len(self._sources)):
+            self._add(lane, shard)
+        self._events.emit("round", stage=lane.node.name, shards=self._total - before)
+        return self._total > before
+
+    def _add(self, lane: Lane, shard: int) -> None:
+        """Put what a fold makes of a first-round shard in another round at the end of the line."""
+        out = lane.node.fold.emit(self._load(lane, shard)) if lane.node.fold else []
+        if not out:
+            return
+        added = self._total
+        self._total += 1
+        for other in self.lanes:
+            other.out.append(None)
+            if other.node.index < lane.node.index:
+                other.finish(added, str(other.out[shard]))
+            if other.node.fold is not None and other.node.index <= lane.node.index:
+                other.seen += 1
+        self._put(lane, added, out)
+
     def _load(self, lane: Lane, shard: int) -> list[AnyRecord]:
         before = self.lanes[lane.node.index - 1].node
         return self._store.read(before.folder, self._input(lane.node.index, shard), before.produces)
 
     def _emit(self, lane: Lane, shard: int, records: list[AnyRecord]) -> None:
+        assert lane.node.fold is not None
+        self._put(lane, shard, lane.node.fold.emit(records), records)
+
+    def _put(self, lane: Lane, shard: int, out: list[AnyRecord], records: Sequence[AnyRecord] = ()) -> None:
+        """Write what a fold gave for a shard."""
         from datagen.engine.codec import content_name
 
-        assert lane.node.fold is not None
-        out = lane.node.fold.emit(records)
         name = content_name(out)
         if self._store.has(lane.node.folder, name):
             lane.reused += 1
@@ -305,3 +342,12 @@ class Runner:
             }
             for lane in self.lanes
         ]
+
+
+def _rounds(nodes: Sequence[Node]) -> tuple[int, int]:
+    """The fold that lays out rounds, and the first barrier after it, which asks for them; (0, -1) without."""
+    for node in nodes:
+        if node.fold is not None and node.fold.may_repeat:
+            later = (n.index for n in nodes[node.index + 1 :] if n.fold is not None and n.fold.barrier)
+            return node.index, next(later, -1)
+    return 0, -1

@@ -53,6 +53,7 @@ class Plan(Fold):
     name = "plan"
     version = 1
     produces = "task"
+    may_repeat = True
 
     def __init__(
         self,
