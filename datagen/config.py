@@ -30,7 +30,12 @@ class LimitsConfig(Section):
     max_failed: float = Field(
         0.1, ge=0, le=1, description="Share of requested samples that may fail before the exit code is 1."
     )
-    target: int = Field(0, ge=0, description="Samples to keep, best scores first; fewer is exit code 1; 0: all.")
+    target: int = Field(
+        0, ge=0, description="Samples to keep: rounds go on until so many pass; fewer is exit code 1; 0: one round."
+    )
+    min_yield: float = Field(
+        0.05, ge=0, le=1, description="Share of a round's samples that must pass for another round to follow."
+    )
 
 
 class Config(Section):

@@ -8,7 +8,7 @@ import subprocess
 from importlib import util
 from typing import Any
 
-from datagen import __version__, pipeline, results
+from datagen import __version__, models, results
 from datagen import config as settings
 from datagen.core.errors import DatagenError
 from datagen.llm.problems import redacted
@@ -27,7 +27,7 @@ def doctor(base_url: str | None = None) -> dict[str, Any]:
     """Look at this machine and at the endpoint ``run`` would use. Asks ``/models`` and nothing else."""
     named = {"generator.base_url": base_url} if base_url else {}
     config = settings.load(settings.default_file(), values=named)
-    url = pipeline.endpoint_url(config)
+    url = models.endpoint_url(config)
     endpoint: dict[str, Any] = {"url": redacted(url), "models": [], "problem": ""}
     if url:
         try:
@@ -42,7 +42,7 @@ def doctor(base_url: str | None = None) -> dict[str, Any]:
         "gpu": _gpu(),
         "extras": {name: all(util.find_spec(m) is not None for m in modules) for name, modules, _ in EXTRAS},
         "endpoint": endpoint,
-        "would_use": "openai" if pipeline.uses_model(config) else "extractive",
+        "would_use": "openai" if models.uses_model(config) else "extractive",
         "libraries": results.versions(),
     }
 

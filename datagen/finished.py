@@ -11,9 +11,11 @@ from typing import Any
 
 from datagen import config as settings
 from datagen.core.errors import UsageError
-from datagen.core.record import AnyRecord, Sample
+from datagen.core.record import AnyRecord, Sample, Task
 from datagen.engine.store import Store
 from datagen.state import EVENTS, RUN, SHARDS, Counts, StageState, read_json, read_run, read_shards
+
+PLANNING = ("plan", "plan_pairs")  # the stages that make tasks
 
 
 class Finished:
@@ -49,21 +51,30 @@ class Finished:
         for name in node["shards"]:
             yield from self.store.read(node["folder"], name, node["produces"])
 
+    def results(self) -> Iterator[AnyRecord]:
+        """All records after the last stage."""
+        yield from self._of(self.state["nodes"][-1])
+
     def samples(self) -> Iterator[Sample]:
         """All samples after the last stage."""
-        return (r for r in self.records("select") if isinstance(r, Sample))
+        return (r for r in self.results() if isinstance(r, Sample))
 
-    def requested(self, chunks: int) -> int:
-        """Samples requested: counted where they were made, apart from where they ended.
+    def tasks(self) -> Iterator[Task]:
+        """Everything that was asked for, in the order in which it was planned."""
+        return (r for stage in PLANNING for r in self.records(stage) if isinstance(r, Task))
 
-        Args:
-            chunks: chunks that passed the screening, each of which a model was asked about.
-        """
-        per_chunk: int = self.run["samples_per_chunk"]
-        if per_chunk:
-            return per_chunk * chunks
-        first = next(node for node in self.state["nodes"] if node["produces"] == "sample")
-        return sum(isinstance(r, Sample) for r in self._of(first))
+    def requested(self) -> int:
+        """Samples requested: counted where they were planned, apart from where they ended. Where only the
+        making shows how many there are, those that were made."""
+        planned, open_ended = 0, set()
+        for task in self.tasks():
+            planned += task.samples
+            if not task.samples:
+                open_ended.add(task.recipe)
+        if open_ended:
+            made = (r for r in self.records("generate") if isinstance(r, Sample))
+            planned += sum(sample.recipe in open_ended for sample in made)
+        return planned
 
 
 def status(folder: Path) -> dict[str, Any]:

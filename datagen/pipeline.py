@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from datagen import config as settings
+from datagen import models as llms
 from datagen import results
 from datagen.config import Config
 from datagen.core.errors import UsageError
 from datagen.core.hashing import digest
-from datagen.core.record import SourceFile
+from datagen.core.record import Sample, SourceFile
 from datagen.core.stage import Fold, Map
 from datagen.engine.events import Events
 from datagen.engine.run import Runner, Source
 from datagen.engine.segment import Node, plan
 from datagen.engine.store import Store
+from datagen.generate.recipe import Recipe
+from datagen.generate.rounds import Rounds
 from datagen.generate.samples import NO_MODEL
 from datagen.llm import prompts
+from datagen.models import Models
 from datagen.results import Outcome
 from datagen.retry import forget_passing
 from datagen.sources.discover import Discovery
 
-OPENAI_URL = "https://api.openai.com/v1"
 SKETCH_NGRAM, SKETCH_PERMUTATIONS = 3, 128
 NAMED_AT_MOST = 200  # skipped files on the screen; the report names them all
 PROCESSES_FROM_BYTES = 3_000_000  # below, starting processes costs more than they save
@@ -41,22 +42,6 @@ class Listener(Protocol):
     def note(self, text: str) -> None:
         """Show a line that stays."""
         ...
-
-
-@dataclass(frozen=True)
-class Models:
-    """Who generates and who judges.
-
-    Attributes:
-        generator, judge: resolved endpoints, or None where no model is used.
-        log: the call log, or None.
-        schema_mode: how the generator's endpoint takes a JSON schema, as in ``"json_schema"``.
-    """
-
-    generator: Any = None
-    judge: Any = None
-    log: Any = None
-    schema_mode: str = ""
 
 
 def configure(file: Path | None, overrides: Iterable[str], values: Mapping[str, Any]) -> Config:
@@ -79,70 +64,23 @@ def configure(file: Path | None, overrides: Iterable[str], values: Mapping[str, 
     return config
 
 
-def endpoint_url(config: Config) -> str:
-    """The endpoint ``auto`` and ``openai`` would use, or "" for none."""
-    url = config.generator.base_url or os.environ.get("OPENAI_BASE_URL", "")
-    if not url and os.environ.get(config.generator.api_key_env):
-        url = OPENAI_URL
-    return url
+def recipes(config: Config, models: Models, gold: Sequence[Sample] = ()) -> list[tuple[Recipe, float]]:
+    """The recipes of a run, with the calls of each for a chunk."""
+    if models.generator is None:
+        from datagen.generate.extractive import Extractive
+
+        return [(Extractive(), 1.0)]
+    from datagen.generate.qa import QA
+
+    kinds: dict[str, Any] = {"qa": QA}
+    model = models.generator.model
+    wanted = [(name, rate) for name, rate in config.generator.recipes.items() if rate]
+    return [(kinds[name](config.generator, model, config.seed, gold), rate) for name, rate in wanted]
 
 
-def uses_model(config: Config) -> bool:
-    """Would a run ask a model?
-
-    Raises:
-        UsageError: ``generator.backend: openai``, or a model named, without an endpoint.
-    """
-    backend = config.generator.backend
-    url = endpoint_url(config)
-    if backend == "openai" and not url:
-        raise UsageError(
-            "generator.backend is openai, but no endpoint is known.",
-            "Neither generator.base_url nor OPENAI_BASE_URL nor a key is set.",
-            "Give --base-url URL, or leave generator.backend at auto.",
-        )
-    named = config.generator.model or config.judge.model or config.judge.base_url
-    if backend == "auto" and not url and named:
-        raise UsageError(
-            f"{named!r} is named, but no endpoint is known.",
-            "Neither generator.base_url nor OPENAI_BASE_URL nor a key is set, so no model could be asked.",
-            "Give --base-url URL or set OPENAI_API_KEY; without a model, leave the name out.",
-        )
-    return backend == "openai" or (backend == "auto" and bool(url))
-
-
-def connect(config: Config, log_path: Path) -> Models:
-    """Find the models of a run: which one, and what its endpoint can do.
-
-    Raises:
-        UsageError: unreachable endpoint, wrong key, unknown model, several models and none named.
-    """
-    from datagen.llm.connect import Endpoint, open_log, resolve
-
-    log = open_log(str(log_path))
-    generator = Endpoint(
-        base_url=endpoint_url(config),
-        api_key_env=config.generator.api_key_env,
-        model=config.generator.model,
-        client=config.client,
-        log_path=str(log_path),
-    )
-    facts = resolve(generator, log)
-    generator = generator.model_copy(update={"model": facts.model})
-    judge = None
-    if config.judge.enabled:
-        update: dict[str, Any] = {"model": config.judge.model or generator.model}
-        if config.judge.base_url:
-            # Another host: the generator's key is not for it, unless the configuration names the variable.
-            update = {"base_url": config.judge.base_url, "model": config.judge.model, "api_key_env": ""}
-        if config.judge.api_key_env:
-            update["api_key_env"] = config.judge.api_key_env
-        judge = generator.model_copy(update=update)
-        judge = judge.model_copy(update={"model": resolve(judge, log).model})
-    return Models(generator, judge, log, facts.schema_mode)
-
-
-def stages(config: Config, models: Models) -> list[Map | Fold]:
+def stages(
+    config: Config, models: Models, gold: Sequence[Sample] = (), rounds: Rounds | None = None
+) -> list[Map | Fold]:
     """The line of stages of a run."""
     from curation.dedupe import DropDuplicates
     from curation.heuristic import HeuristicScore
@@ -150,42 +88,61 @@ def stages(config: Config, models: Models) -> list[Map | Fold]:
     from curation.rules import Rules
     from curation.select import Select, SelectBest
     from curation.sketch import Sketch
+    from datagen.generate import attributes
+    from datagen.generate.generate import Generate
+    from datagen.generate.plan import Plan
     from datagen.sources.chunk import Chunker
     from datagen.sources.load import Load
 
     dedupe = config.curation.dedupe
+    generator = config.generator
+    threshold = config.judge.threshold if config.judge.enabled else None
+    repeated = rounds is not None and (rounds.target > 0 or rounds.passes > 1)
+    target = config.limits.target
+    select = SelectBest(threshold, target) if repeated or target else Select(threshold)
+    chosen = recipes(config, models, gold)
     line: list[Map | Fold] = [
         Load(config.sources),
         Chunker(config.chunk),
         Sketch(SKETCH_NGRAM, SKETCH_PERMUTATIONS, "chunk"),
         DropDuplicates(config.chunk.duplicate_threshold, SKETCH_PERMUTATIONS, name="screen"),
-    ]
-    if models.generator is not None:
-        from datagen.generate.qa import QA
-
-        line.append(QA(config.generator, models.generator, config.seed))
-    else:
-        from datagen.generate.extractive import Extractive
-
-        line.append(Extractive())
-    line += [
+        Plan(
+            chosen,
+            attributes.load(generator.prompts, _lists(config)),
+            config.seed,
+            shots=generator.shots,
+            selection=generator.selection,
+            rounds=rounds,
+            accepted=select if repeated and isinstance(select, SelectBest) else None,
+        ),
+        Generate([recipe for recipe, _ in chosen], models.generator),
         Normalize(),
         Rules(config.curation.rules),
         Sketch(dedupe.ngram, dedupe.num_perm, "sample"),
         DropDuplicates(dedupe.threshold, dedupe.num_perm, dedupe.guard),
     ]
-    threshold: float | None = config.judge.threshold
     if models.judge is not None:
         from curation.judge import Judge
 
-        line.append(Judge(config.judge, models.judge, config.generator.prompts))
+        line.append(Judge(config.judge, models.judge, generator.prompts))
     elif config.judge.enabled:
         line.append(HeuristicScore())
-    else:
-        threshold = None
-    target = config.limits.target
-    line.append(SelectBest(threshold, target) if target else Select(threshold))
+    line.append(select)
     return line
+
+
+def _lists(config: Config) -> dict[str, dict[str, float]]:
+    """The attribute lists that the configuration replaces, the language among them."""
+    return {"language": {config.generator.language: 1.0}, **config.generator.attributes}
+
+
+def rounds_of(config: Config, models: Models, pilot: int = 0) -> Rounds:
+    """How often the recipes go over the chunks."""
+    if pilot:
+        return Rounds(first=pilot)
+    if models.generator is None:
+        return Rounds()  # rules find the same each time
+    return Rounds(config.limits.target, config.generator.rounds, min_yield=config.limits.min_yield)
 
 
 def default_out(config: Config) -> Path:
@@ -212,7 +169,7 @@ def run(config: Config, out: Path | None, listener: Listener, *, retry_failed: b
     from datagen.sources.discover import cut, discover
 
     folder = out or default_out(config)
-    with_model = uses_model(config)
+    with_model = llms.uses_model(config)
     discovery = discover(config.sources, config.split, config.seed, folder)
     store = Store(folder)
     with store.locked():
@@ -223,10 +180,11 @@ def run(config: Config, out: Path | None, listener: Listener, *, retry_failed: b
             if retry_failed:
                 listener.note(f"Trying {forget_passing(folder):,} shards with passing failures again.")
             try:
-                models = connect(config, folder / "calls.sqlite") if with_model else Models()
+                models = llms.connect(config, folder / "calls.sqlite") if with_model else Models()
                 if models.generator is not None:
-                    listener.note(_models_text(models))
-                nodes = plan(stages(config, models))
+                    listener.note(llms.text(models))
+                rounds = rounds_of(config, models)
+                nodes = plan(stages(config, models, rounds=rounds))
                 sources = [
                     _source(files)
                     for files in cut(discovery.files, config.engine.shard_bytes, config.engine.shard_files)
@@ -236,7 +194,7 @@ def run(config: Config, out: Path | None, listener: Listener, *, retry_failed: b
                 engine = config.engine.model_copy(update={"executor": _executor(config, discovery)})
                 runner = Runner(store, nodes, sources, engine, events, _meters(config, models))
                 shards = runner.run()
-                facts = _facts(config, models, nodes, shards)
+                facts = _facts(config, models, nodes, shards, rounds)
                 elapsed = time.monotonic() - begun
                 outcome = results.finish(folder, config, discovery, facts, events, elapsed if events.worked else 0.0)
                 _name_skipped(outcome, listener)
@@ -276,11 +234,6 @@ def _announce(config: Config, discovery: Discovery, with_model: bool, listener: 
         )
 
 
-def _models_text(models: Models) -> str:
-    judge = f"judge {models.judge.model}" if models.judge is not None else "no judge"
-    return f"Generator {models.generator.model} ({models.schema_mode}), {judge}."
-
-
 def _meters(config: Config, models: Models) -> Callable[[], dict[str, Any]]:
     log = models.log
     if log is None:
@@ -298,7 +251,7 @@ def _meters(config: Config, models: Models) -> Callable[[], dict[str, Any]]:
     return read
 
 
-def _facts(config: Config, models: Models, nodes: list[Node], shards: list[list[str]]) -> results.Facts:
+def _facts(config: Config, models: Models, nodes: list[Node], shards: list[list[str]], rounds: Rounds) -> results.Facts:
     prompts: dict[str, str] = {}
     for node in nodes:
         for stage in node.maps:
@@ -313,6 +266,7 @@ def _facts(config: Config, models: Models, nodes: list[Node], shards: list[list[
         model=models.generator.model if models.generator is not None else NO_MODEL,
         judge=models.judge.model if models.judge is not None else "",
         prompts=prompts,
-        samples_per_chunk=config.generator.samples_per_chunk if models.generator is not None else 0,
+        rounds=rounds.number,
+        gave_up=rounds.why,
         usage=results.usage(models.log, config) if models.log is not None else None,
     )

@@ -43,7 +43,8 @@ class Facts:
     """What the pipeline knows of a finished run besides its configuration.
 
     Attributes:
-        samples_per_chunk: asked of a model for each chunk; 0 where none was used.
+        rounds: how many times samples were asked for.
+        gave_up: why there was no further round, although the target is not reached; else "".
         usage: calls, tokens and cost, None where no model was used.
     """
 
@@ -51,7 +52,8 @@ class Facts:
     model: str
     judge: str
     prompts: dict[str, str]
-    samples_per_chunk: int
+    rounds: int
+    gave_up: str
     usage: dict[str, Any] | None
 
 
@@ -179,7 +181,8 @@ def _write_run_file(folder: Path, config: Config, facts: Facts, elapsed: float) 
         "libraries": versions(),
         "model": facts.model,
         "judge": facts.judge or None,
-        "samples_per_chunk": facts.samples_per_chunk,
+        "rounds": facts.rounds,
+        "gave_up": facts.gave_up,
         "prompts": facts.prompts,
         "usage": facts.usage,
         "timing": timing,
@@ -227,15 +230,13 @@ def render(folder: Path) -> Outcome:
             documents += record.verdict is None
             if record.verdict is not None:
                 skipped.append({"path": record.path, "reason": f"{record.verdict.reason}: {record.verdict.evidence}"})
-    asked_about = 0
     for record in finished.records("screen"):
         if isinstance(record, Chunk):
             builder.chunk(record)
-            asked_about += record.verdict is None
-    ledger = Ledger(requested=finished.requested(asked_about))
+    ledger = Ledger(requested=finished.requested())
     try:
         with atomic(folder / "failed.jsonl") as failures:
-            for record in finished.records("select"):
+            for record in finished.results():
                 if isinstance(record, Sample):
                     builder.sample(record)
                     ledger.add(record)
@@ -251,7 +252,7 @@ def render(folder: Path) -> Outcome:
     write_exports(finished.samples(), folder / "export", config.output.format, card_facts=data)
     write_report(data, folder)
     silent = sum(not document["kept"] for document in data["documents"])
-    return Outcome(folder, counts, documents, silent, skipped, _problems(config, ledger, counts))
+    return Outcome(folder, counts, documents, silent, skipped, _problems(finished, ledger, counts))
 
 
 def _report_facts(finished: Finished, ledger: dict[str, Any]) -> dict[str, Any]:
@@ -273,7 +274,8 @@ def _report_facts(finished: Finished, ledger: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _problems(config: Config, ledger: Ledger, counts: dict[str, Any]) -> list[str]:
+def _problems(finished: Finished, ledger: Ledger, counts: dict[str, Any]) -> list[str]:
+    config = finished.config
     problems = []
     failed = sum(counts["failed"].values())
     if not ledger.adds_up():
@@ -281,7 +283,9 @@ def _problems(config: Config, ledger: Ledger, counts: dict[str, Any]) -> list[st
     if not counts["kept"]:
         problems.append("nothing was kept; the report shows why each sample was rejected.")
     elif config.limits.target and counts["kept"] < config.limits.target:
-        problems.append(f"{counts['kept']:,} samples were kept, {config.limits.target:,} were asked for.")
+        gave_up = finished.run["gave_up"]
+        because = f": {gave_up}" if gave_up else ""
+        problems.append(f"{counts['kept']:,} samples were kept, {config.limits.target:,} were asked for{because}.")
     if counts["requested"] and failed / counts["requested"] > config.limits.max_failed:
         problems.append(
             f"{failed:,} of {counts['requested']:,} requested samples failed, "

@@ -73,7 +73,8 @@ class RunFile(BaseModel):
     datagen: str
     model: str
     judge: str | None
-    samples_per_chunk: int = Field(ge=0)
+    rounds: int = Field(ge=0)
+    gave_up: str
     prompts: dict[str, str]
     libraries: dict[str, str]
     usage: Usage | None

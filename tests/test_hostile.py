@@ -83,7 +83,7 @@ def test_an_edited_list_of_shards_is_refused_and_written_again(run: Path, change
     results.report(run)
 
 
-@pytest.mark.parametrize("key", ["datagen", "model", "judge", "samples_per_chunk", "prompts", "usage", "timing"])
+@pytest.mark.parametrize("key", ["datagen", "model", "judge", "rounds", "gave_up", "prompts", "usage", "timing"])
 @pytest.mark.parametrize("value", [[1], {"a": []}, ...])
 def test_an_edited_run_file_is_refused(run: Path, key: str, value: Any) -> None:
     edited(run / "run.yaml", lambda d: d.pop(key) and None if value is ... else d.update({key: value}))

@@ -1,0 +1,120 @@
+"""Which models a run asks: found from the configuration and the environment, and looked at once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from datagen.config import Config
+from datagen.core.errors import UsageError
+
+OPENAI_URL = "https://api.openai.com/v1"
+OPENAI_KEY = "OPENAI_API_KEY"
+
+
+@dataclass(frozen=True)
+class Models:
+    """Who generates and who judges.
+
+    Attributes:
+        generator, judge, base: resolved endpoints (``base`` answers without the document), or None.
+        log: the call log, or None.
+        schema_mode: how the generator's endpoint takes a JSON schema, as in ``"json_schema"``.
+    """
+
+    generator: Any = None
+    judge: Any = None
+    base: Any = None
+    log: Any = None
+    schema_mode: str = ""
+
+
+def key_variable(config: Config) -> str:
+    """The environment variable with the generator's key."""
+    return config.generator.api_key_env or OPENAI_KEY
+
+
+def endpoint_url(config: Config) -> str:
+    """The endpoint ``auto`` and ``openai`` would use, or "" for none."""
+    url = config.generator.base_url or os.environ.get("OPENAI_BASE_URL", "")
+    if not url and os.environ.get(key_variable(config)):
+        url = OPENAI_URL
+    return url
+
+
+def uses_model(config: Config) -> bool:
+    """Would a run ask a model?
+
+    Raises:
+        UsageError: ``generator.backend: openai``, or a model named, without an endpoint.
+    """
+    backend = config.generator.backend
+    url = endpoint_url(config)
+    if backend == "openai" and not url:
+        raise UsageError(
+            "generator.backend is openai, but no endpoint is known.",
+            "Neither generator.base_url nor OPENAI_BASE_URL nor a key is set.",
+            "Give --base-url URL, or leave generator.backend at auto.",
+        )
+    named = config.generator.model or config.judge.model or config.judge.base_url
+    if backend == "auto" and not url and named:
+        raise UsageError(
+            f"{named!r} is named, but no endpoint is known.",
+            "Neither generator.base_url nor OPENAI_BASE_URL nor a key is set, so no model could be asked.",
+            "Give --base-url URL or set OPENAI_API_KEY; without a model, leave the name out.",
+        )
+    return backend == "openai" or (backend == "auto" and bool(url))
+
+
+def connect(config: Config, log_path: Path) -> Models:
+    """Find the models of a run: which one, and what its endpoint can do.
+
+    Raises:
+        UsageError: unreachable endpoint, wrong key, unknown model, several models and none named.
+    """
+    from datagen.llm.connect import Endpoint, open_log, resolve
+
+    log = open_log(str(log_path))
+    generator = Endpoint(
+        base_url=endpoint_url(config),
+        api_key_env=key_variable(config),
+        model=config.generator.model,
+        client=config.client,
+        log_path=str(log_path),
+    )
+    facts = resolve(generator, log)
+    generator = generator.model_copy(update={"model": facts.model})
+
+    def other(base_url: str, model: str, api_key_env: str = "") -> Endpoint:
+        update: dict[str, Any] = {"model": model or generator.model}
+        if base_url:
+            # Another host: the generator's key is not for it, unless the configuration names the variable.
+            update = {"base_url": base_url, "model": model, "api_key_env": ""}
+        if api_key_env:
+            update["api_key_env"] = api_key_env
+        found = generator.model_copy(update=update)
+        return found.model_copy(update={"model": resolve(found, log).model})
+
+    judge = None
+    if config.judge.enabled:
+        judge = other(config.judge.base_url, config.judge.model, config.judge.api_key_env)
+    preference = config.generator.preference
+    base = None
+    if preference.share and preference.ways.get("on_policy"):
+        base = other(preference.base_url, preference.model)
+    return Models(generator, judge, base, log, facts.schema_mode)
+
+
+def text(models: Models) -> str:
+    """One line for people."""
+    judge = f"judge {models.judge.model}" if models.judge is not None else "no judge"
+    return f"Generator {models.generator.model} ({models.schema_mode}), {judge}."
+
+
+def parts(models: Models) -> Mapping[str, str]:
+    """The names of the models by what they do."""
+    found = {"generator": models.generator, "judge": models.judge, "base": models.base}
+    return {part: endpoint.model for part, endpoint in found.items() if endpoint is not None}
