@@ -28,9 +28,11 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from tests.fakeserver_faults import Fault, Plan
-from tests.fakeserver_replies import content, draw
+from tests.fakeserver_limits import PrefixCache, Rate, Slots
+from tests.fakeserver_replies import Script, completion, content, draw, load_script, rendered
 
 ROOT = Path(__file__).resolve().parent.parent
+_BEFORE_WORK = ("429", "429_after", "500", "503", "400", "drop_before", "hang")
 _REASONS = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 404: "Not Found", 429: "Too Many Requests"}
 
 
@@ -48,13 +50,15 @@ class FakeServer:
         return f"http://127.0.0.1:{self.port}/v1"
 
     def stats(self) -> dict[str, Any]:
-        """Counters: ``requests``, ``questions``, ``models``, ``most_in_flight``, ``connections``, ``faults``."""
+        """Counters: ``requests``, ``questions``, ``models``, ``most_in_flight``, ``connections``, ``faults``,
+        ``limited`` (429 for the rate), ``served`` (200), ``prefix`` (``hits``, ``total``, ``best``)."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/stats", timeout=10) as response:
             found: dict[str, Any] = json.load(response)
         return found
 
     def journal(self) -> list[dict[str, Any]]:
-        """One entry a question, in the order of arrival: ``key``, ``time``, ``attempt``, ``fault``, ``schema``."""
+        """One entry a question, in the order of arrival: ``key``, ``time``, ``attempt``, ``fault``, ``schema``,
+        ``limited`` (answered with 429 for the rate: no attempt)."""
         assert self.journal_path is not None
         return [json.loads(line) for line in self.journal_path.read_text().splitlines()]
 
@@ -73,7 +77,8 @@ def fake_server(**options: Any) -> Iterator[FakeServer]:
 
     Args:
         options: as on the command line with underscores: ``latency_ms``, ``sigma``, ``faults`` (a mapping
-            of kind to rate, or to (rate, times)), ``key``, ``models`` (a list), ``no_json_schema``, ``journal``, …
+            of kind to rate, or to (rate, times)), ``key``, ``models`` (a list), ``no_json_schema``, ``journal``,
+            ``rate``, ``slots``, ``prefix_cache``, ``bad_rate``, ``script``, …
     """
     command = [sys.executable, "-m", "tests.fakeserver"]
     for kind, value in options.pop("faults", {}).items():
@@ -107,6 +112,15 @@ class _Server:
         self.faults: Counter[str] = Counter()
         self.in_flight = 0
         self.most_in_flight = 0
+        self.rate: Rate | None = None
+        if options.rate:
+            burst = options.burst or (options.rate if options.rate_kind == "window" else options.rate / 10)
+            self.rate = Rate(options.rate, max(1, round(burst)), options.rate_kind)
+        tpm = options.tokens_per_minute
+        self.tokens = Rate(tpm / 60, tpm, "bucket") if tpm else None
+        self.slots = Slots(options.slots) if options.slots else None
+        self.prefix = PrefixCache(options.prefix_cache) if options.prefix_cache else None
+        self.script: Script | None = load_script(options.script) if options.script else None
         self.journal: BinaryIO | None = Path(options.journal).open("ab", buffering=0) if options.journal else None  # noqa: SIM115
 
     def latency(self, key: str) -> float:
@@ -117,6 +131,37 @@ class _Server:
         u1, u2 = ((draw(key, n) + 1) / 2**64 for n in (1, 2))
         normal = math.sqrt(-2 * math.log(min(u1, 1.0))) * math.cos(2 * math.pi * u2)
         return float(median * math.exp(self.options.sigma * normal))
+
+    def limited(self, payload: dict[str, Any]) -> float:
+        """Seconds until this request would be within the limits; 0 where it is."""
+        now = time.monotonic()
+        wait = self.rate.take(now) if self.rate else 0.0
+        if wait or self.tokens is None:
+            return wait
+        return self.tokens.take(now, len(rendered(payload)) // 4 + int(payload.get("max_tokens") or 0))
+
+    def headers(self, wait: float = 0.0) -> str:
+        """What the endpoint says of its limits (OpenAI, "Rate limits in headers")."""
+        lines = []
+        if wait and self.options.retry_after == "exact":
+            lines.append(f"retry-after-ms: {math.ceil(wait * 1000)}")
+        elif wait and self.options.retry_after != "none":
+            lines.append(f"Retry-After: {self.options.retry_after}")
+        if self.options.rate_headers:
+            for name, rate, per in (("requests", self.rate, 60), ("tokens", self.tokens, 60)):
+                if rate is not None:
+                    lines.append(f"x-ratelimit-limit-{name}: {round(rate.rate * per)}")
+                    lines.append(f"x-ratelimit-remaining-{name}: {rate.left()}")
+        return "".join(f"{line}\r\n" for line in lines)
+
+    def stats(self) -> dict[str, Any]:
+        """As :meth:`FakeServer.stats`."""
+        known = dict.fromkeys(("requests", "questions", "models", "connections", "limited", "served"), 0)
+        found: dict[str, Any] = {**known, **self.counts}
+        found |= {"most_in_flight": self.most_in_flight, "faults": dict(self.faults)}
+        if self.prefix is not None:
+            found["prefix"] = {"hits": self.prefix.hits, "total": self.prefix.total, "best": self.prefix.best}
+        return found
 
     def note(self, entry: dict[str, Any]) -> None:
         """One write a line, so that lines of a killed process are whole."""
@@ -133,6 +178,7 @@ class _Connection(asyncio.Protocol):
         self.transport: asyncio.Transport
         self.pending: asyncio.TimerHandle | None = None
         self.counted = False
+        self.placed = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
@@ -163,8 +209,7 @@ class _Connection(asyncio.Protocol):
         server, options = self.server, self.server.options
         server.counts["requests"] += path != "/stats"
         if path == "/stats":
-            known = {"requests": 0, "questions": 0, "models": 0, "connections": 0} | dict(server.counts)
-            self._send(200, {**known, "most_in_flight": server.most_in_flight, "faults": dict(server.faults)})
+            self._send(200, server.stats())
         elif options.key and headers.get("authorization") != f"Bearer {options.key}":
             said = headers.get("authorization", "nothing")
             self._send(401, {"error": {"message": f"Incorrect API key provided: {said}", "code": "invalid_api_key"}})
@@ -187,7 +232,8 @@ class _Connection(asyncio.Protocol):
         server.most_in_flight = max(server.most_in_flight, server.in_flight)
         key = hashlib.blake2b(body, digest_size=12).hexdigest()
         payload = json.loads(body)
-        attempt, fault = server.plan.next(key)
+        wait = server.limited(payload)
+        attempt, fault = (0, None) if wait else server.plan.next(key)
         sent = payload.get("response_format") or {}
         server.note(
             {
@@ -198,8 +244,14 @@ class _Connection(asyncio.Protocol):
                 "schema": (sent.get("json_schema") or {}).get("name"),
                 "form": sent.get("type"),
                 "model": payload.get("model"),
+                "limited": bool(wait),
             }
         )
+        if wait:
+            server.counts["limited"] += 1
+            error = {"message": "Rate limit reached", "type": "requests", "code": "rate_limit_exceeded"}
+            self._send(429, {"error": error}, server.headers(wait))
+            return
         if refusal := self._refused(payload):
             self._send(*refusal)
             return
@@ -207,7 +259,16 @@ class _Connection(asyncio.Protocol):
             server.faults[fault] += 1
         if fault == "hang":
             return
-        delay = server.latency(key)
+        if server.slots is None or fault in _BEFORE_WORK:
+            self._serve(payload, key, fault)
+        else:
+            self.placed = True
+            server.slots.enter(self, functools.partial(self._serve, payload, key, fault))
+
+    def _serve(self, payload: dict[str, Any], key: str, fault: str | None) -> None:
+        if self.server.prefix is not None and fault not in _BEFORE_WORK:
+            self.server.prefix.see(rendered(payload))
+        delay = self.server.latency(key)
         answer = functools.partial(self._answer, payload, key, fault)
         if delay:
             self.pending = asyncio.get_running_loop().call_later(delay, answer)
@@ -228,6 +289,11 @@ class _Connection(asyncio.Protocol):
         if "temperature" in payload and options.new_names:
             said = "Unsupported value: 'temperature' does not support 0 with this model."
             return 400, {"error": {"message": said, "code": "unsupported_value", "param": "temperature"}}
+        for name, used in (("n", payload.get("n", 1) > 1), ("logprobs", payload.get("logprobs"))):
+            supported = getattr(options, name)
+            if used and not supported:
+                said = f"Unsupported parameter: '{name}' is not supported with this model."
+                return 400, {"error": {"message": said, "code": "unsupported_parameter", "param": name}}
         return None
 
     def _answer(self, payload: dict[str, Any], key: str, fault: str | None) -> None:
@@ -249,32 +315,38 @@ class _Connection(asyncio.Protocol):
             self.transport.write(self._head(200, len(data)) + data[: len(data) // 2])
             self.transport.close()
             return
-        self._write(200, data)
+        self.server.counts["served"] += 1
+        self._write(200, data, self.server.headers())
 
     def _completion(self, payload: dict[str, Any], key: str, fault: str | None) -> dict[str, Any]:
-        text: str | None = content(payload, key)
-        finish, refusal = "stop", None
-        if fault == "refusal":
-            text, refusal = None, "I can't help with that."
-        elif fault == "apology":
-            text = "I'm sorry, but I can't help with that."
-        elif fault == "length" and text is not None:
-            text, finish = text[: len(text) // 2], "length"
+        options = self.server.options
+        count = int(payload.get("n") or 1)
+        texts: list[str] = []
+        for index in range(count):
+            own = f"{key}/{index}" if index else key
+            said = self.server.script(payload, own) if self.server.script else None
+            if isinstance(said, dict) and "choices" in said:
+                return said
+            if isinstance(said, dict):
+                said = json.dumps(said, ensure_ascii=False)
+            if said is None:
+                said = content(payload, own, bad=draw(own, "bad", options.seed) / 2**64 < options.bad_rate)
+            texts.append(said)
+        finish = "stop"
+        if fault == "apology":
+            texts = ["I'm sorry, but I can't help with that."] * count
+        elif fault == "length":
+            texts, finish = [text[: len(text) // 2] for text in texts], "length"
         elif fault == "prose":
-            text = "Certainly, that is an interesting passage about many things."
+            texts = ["Certainly, that is an interesting passage about many things."] * count
         elif fault == "schema":
-            text = '{"something": ["else"]}'
-        message = {"role": "assistant", "content": text, "refusal": refusal}
-        size = sum(len(str(m.get("content"))) for m in payload["messages"])
-        usage = {"prompt_tokens": size // 4 + 1, "completion_tokens": len(text or "") // 4 + 1}
-        return {
-            "id": f"chatcmpl-{key}",
-            "object": "chat.completion",
-            "created": 0,
-            "model": payload["model"],
-            "choices": [{"index": 0, "message": message, "finish_reason": finish}],
-            "usage": {**usage, "total_tokens": sum(usage.values())},
-        }
+            texts = ['{"something": ["else"]}'] * count
+        wanted = int(payload.get("top_logprobs") or 0) if payload.get("logprobs") else None
+        made = completion(payload, key, texts, finish, wanted)
+        if fault == "refusal":
+            for choice in made["choices"]:
+                choice["message"] |= {"content": None, "refusal": "I can't help with that."}
+        return made
 
     def _send(self, status: int, value: dict[str, Any], extra: str = "") -> None:
         self._write(status, json.dumps(value).encode(), extra)
@@ -294,6 +366,9 @@ class _Connection(asyncio.Protocol):
         if self.counted:
             self.counted = False
             self.server.in_flight -= 1
+        if self.placed and self.server.slots is not None:
+            self.placed = False
+            self.server.slots.leave(self)
 
 
 async def _serve(options: argparse.Namespace) -> None:
@@ -314,7 +389,22 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--sigma", type=float, default=0.0, help="of a log-normal latency")
     parser.add_argument("--fault", action="append", default=[], help="kind=rate[:times|:always] (repeatable)")
     parser.add_argument("--seed", type=int, default=0, help="of the choice of faults")
-    parser.add_argument("--retry-after", default="1", help="header of the fault 429_after")
+    parser.add_argument(
+        "--retry-after",
+        default="1",
+        help="header of the fault 429_after and of --rate: seconds, none, or exact (in ms)",
+    )
+    parser.add_argument("--rate", type=float, default=0.0, help="requests a second allowed, 429 beyond")
+    parser.add_argument("--burst", type=int, default=0, help="of --rate; a tenth of it, or all of it for a window")
+    parser.add_argument("--rate-kind", choices=("bucket", "window"), default="bucket")
+    parser.add_argument("--tokens-per-minute", type=int, default=0, help="tokens allowed, 429 beyond")
+    parser.add_argument("--rate-headers", action="store_true", help="sends x-ratelimit-* headers")
+    parser.add_argument("--slots", type=int, default=0, help="requests served at once, the others queue")
+    parser.add_argument("--prefix-cache", type=int, default=0, help="blocks of 64 characters it holds")
+    parser.add_argument("--bad-rate", type=float, default=0.0, help="share of replies whose quotes are made up")
+    parser.add_argument("--script", default="", help="Python file with reply(payload, key) -> dict | str | None")
+    parser.add_argument("--logprobs", action=argparse.BooleanOptionalAction, default=True)
+    parser.add_argument("--n", action=argparse.BooleanOptionalAction, default=True, help="several choices a request")
     parser.add_argument("--journal", default="", help="file that gets a line for every question")
     parser.add_argument("--no-json-schema", action="store_true")
     parser.add_argument("--no-json-object", action="store_true")
