@@ -22,7 +22,9 @@ class Request(Record):
     Attributes:
         model: the model's name at the endpoint.
         messages: the conversation so far.
-        params: sampling parameters in the OpenAI form (``temperature``, ``max_tokens``, ``seed``).
+        params: sampling parameters in the OpenAI form (``temperature``, ``max_tokens``, ``seed``); ``n`` asks
+            for several replies at once (see :func:`datagen.llm.candidates.candidates`), ``logprobs`` and
+            ``top_logprobs`` for :attr:`Reply.logprobs`. What the endpoint refuses is left out.
         json_schema: JSON schema the reply must satisfy, or None for free text.
         schema_name: name under which the schema is sent.
         index: distinguishes repeated samples of the same question.
@@ -44,12 +46,26 @@ class Request(Record):
         return digest(
             {
                 "model": self.model,
-                "messages": [[m.role, m.content] for m in self.messages],
+                "messages": [_told(m) for m in self.messages],
                 "params": self.params,
                 "schema": self.json_schema,
                 "index": self.index,
             }
         )
+
+
+class Token(Record):
+    """One token of a reply with its log-probability, and the likeliest tokens in its place.
+
+    Attributes:
+        token: its text.
+        logprob: natural logarithm of its probability; at least -9999, which also stands for "none".
+        top: the likeliest tokens with theirs, as many as ``top_logprobs`` asked for.
+    """
+
+    token: str
+    logprob: float
+    top: tuple[tuple[str, float], ...] = ()
 
 
 class Reply(Record):
@@ -63,6 +79,9 @@ class Reply(Record):
         prompt_tokens, completion_tokens: as billed; 0 where the endpoint does not say.
         attempts: requests made until this answer came.
         cached: True when it came from the call log and nothing was asked.
+        choices: all texts where ``n`` asked for several and several came, ``text`` being the first; else ().
+        finishes: ``finish`` of each of ``choices``.
+        logprobs: the tokens of ``text`` where ``logprobs`` asked for them and the endpoint gives them; else ().
     """
 
     key: str
@@ -73,6 +92,9 @@ class Reply(Record):
     completion_tokens: int = 0
     attempts: int = 1
     cached: bool = False
+    choices: tuple[str, ...] = ()
+    finishes: tuple[str, ...] = ()
+    logprobs: tuple[Token, ...] = ()
 
 
 class CallFailed(Exception):
@@ -106,3 +128,11 @@ class Backend(Protocol):
                 endpoint gone, disk full: exit 3).
         """
         ...
+
+
+def _told(message: Message) -> list[Any]:
+    """What a message adds to the call key: nothing for parts that it does not have."""
+    told: list[Any] = [message.role, message.content]
+    if message.tool_calls or message.tool_call_id or message.name:
+        told.append([list(message.tool_calls), message.tool_call_id, message.name])
+    return told

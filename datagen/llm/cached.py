@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sqlite3
 import threading
 import time
@@ -10,6 +11,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from datagen.core.errors import DatagenError, StoppedEarly, UsageError
 from datagen.core.hashing import canonical
@@ -25,10 +27,18 @@ CREATE TABLE calls(
 );
 CREATE TABLE notes(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
+# Of the few replies that have more than a text: their further choices and log-probabilities. Logs of
+# earlier versions lack the table; it is added when they are opened for writing.
+_EXTRAS = "CREATE TABLE IF NOT EXISTS extras(key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;"
+_EXTRA_FIELDS = {"choices", "finishes", "logprobs"}
 # Folding the write-ahead log into the file waits for the disk, and the loop with it: do it seldom.
 _CHECKPOINT_PAGES = 8000  # of 4 KiB
 _INSERT = "INSERT OR IGNORE INTO calls VALUES(?,?,?,?,?,?,?,?,?,?,?)"
-_SELECT = "SELECT text, finish, refusal, prompt_tokens, completion_tokens, attempts FROM calls WHERE key=?"
+_SELECT = (
+    "SELECT text, finish, refusal, prompt_tokens, completion_tokens, attempts, value "
+    "FROM calls LEFT JOIN extras USING(key) WHERE key=?"
+)
+_SELECT_EARLIER = _SELECT.replace("value", "NULL").replace("LEFT JOIN extras USING(key) ", "")
 _TOTALS = (
     "SELECT purpose, model, count(*), sum(prompt_tokens), sum(completion_tokens) FROM calls GROUP BY purpose, model"
 )
@@ -74,10 +84,10 @@ class CallLog:
     def get(self, key: str) -> Reply | None:
         """The reply kept for a key, with ``cached`` set, or None."""
         with self._lock, self._explained():
-            row = self._db.execute(_SELECT, (key,)).fetchone()
+            row = self._db.execute(self._select, (key,)).fetchone()
         if row is None:
             return None
-        text, finish, refusal, prompt_tokens, completion_tokens, attempts = row
+        text, finish, refusal, prompt_tokens, completion_tokens, attempts, extra = row
         return Reply(
             key=key,
             text=text,
@@ -87,6 +97,7 @@ class CallLog:
             completion_tokens=completion_tokens,
             attempts=attempts,
             cached=True,
+            **(json.loads(zlib.decompress(extra)) if extra else {}),
         )
 
     def put(self, request: Request, reply: Reply) -> None:
@@ -104,8 +115,9 @@ class CallLog:
             reply.text,
             zlib.compress(_as_json(request), 1),
         )
+        extra = _extra(reply)
         with self._lock, self._explained():
-            added = self._db.execute(_INSERT, row).rowcount
+            added = self._db.execute(_INSERT, row).rowcount if extra is None else self._insert_both(row, extra)
             if added and self._totals is not None:
                 _add(self._totals, request.purpose, request.model, 1, reply.prompt_tokens, reply.completion_tokens)
 
@@ -139,6 +151,12 @@ class CallLog:
             with self._lock, self._explained():
                 self._db.execute("INSERT OR REPLACE INTO notes VALUES(?,?)", (name, value))
 
+    @contextmanager
+    def database(self) -> Iterator[sqlite3.Connection]:
+        """The open file, for further tables that belong beside the replies; no other thread uses it meanwhile."""
+        with self._lock, self._explained():
+            yield self._db
+
     def close(self) -> None:
         """Close the file; the last one to close it folds the write-ahead log into it."""
         with self._lock, self._explained():
@@ -168,11 +186,29 @@ class CallLog:
                 db.execute("PRAGMA synchronous=NORMAL")
                 db.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
             if db.execute("SELECT 1 FROM sqlite_master WHERE name='notes'").fetchone() is None and not read_only:
-                db.executescript(f"BEGIN IMMEDIATE;{_SCHEMA}COMMIT;")
+                db.executescript(f"BEGIN IMMEDIATE;{_SCHEMA}{_EXTRAS}COMMIT;")
+            has_extras = db.execute("SELECT 1 FROM sqlite_master WHERE name='extras'").fetchone() is not None
+            if not has_extras and not read_only:
+                db.execute(_EXTRAS)
+            self._select = _SELECT if has_extras or not read_only else _SELECT_EARLIER
         except BaseException:
             db.close()
             raise
         return db
+
+    def _insert_both(self, row: tuple[Any, ...], extra: bytes) -> int:
+        """A reply without its extras would be taken for one that had none: both or neither."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            added = self._db.execute(_INSERT, row).rowcount
+            if added:
+                self._db.execute("INSERT OR REPLACE INTO extras VALUES(?,?)", (row[0], extra))
+            self._db.execute("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+        return added
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -244,6 +280,12 @@ class Cached:
         except DatagenError as error:
             self._on_error(error)
             raise
+
+
+def _extra(reply: Reply) -> bytes | None:
+    if not (reply.choices or reply.logprobs):
+        return None
+    return zlib.compress(canonical(reply.model_dump(include=_EXTRA_FIELDS)).encode(), 1)
 
 
 def _as_json(request: Request) -> bytes:

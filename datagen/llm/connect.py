@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
 
 from datagen.core.record import Record
 from datagen.core.section import Section
 from datagen.llm import loop, problems, prompts
-from datagen.llm.backend import Backend, CallFailed, Request
+from datagen.llm.backend import Backend, CallFailed, Reply, Request
 from datagen.llm.cached import Cached, CallLog
 from datagen.llm.config import ClientConfig
 from datagen.llm.dialect import Dialect, SchemaMode
@@ -19,6 +22,8 @@ from datagen.llm.transports import ModelTransport, open_transport
 
 FIRST_LOOK_S = 3.0
 LOOKS = 3
+# A question that asks for much is put once more in plain form after these.
+_MAYBE_THE_FORM = frozenset({"http_400", "http_403", "http_422", "http_500", "http_501"})
 PROBE = "probe.md.j2"
 _PROBE_SCHEMA = {
     "type": "object",
@@ -35,6 +40,7 @@ class Endpoint(Section):
         base_url: as in ``http://127.0.0.1:8000/v1``.
         api_key_env: environment variable with the key; unset or empty sends none.
         model: "" until resolved.
+        provider: name of a preset (:mod:`datagen.llm.presets`), or "".
         client: how it is driven.
         log_path: the call log; "" keeps replies in memory only.
     """
@@ -42,6 +48,7 @@ class Endpoint(Section):
     base_url: str
     api_key_env: str = "OPENAI_API_KEY"
     model: str = ""
+    provider: str = ""
     client: ClientConfig = ClientConfig()
     log_path: str = ""
 
@@ -52,10 +59,16 @@ class Facts(Record):
     Attributes:
         model: the model to ask.
         schema_mode: how it takes a schema (the backend applies it; here for the report).
+        logprobs: does it give log-probabilities where ``params["logprobs"]`` asks for them?
+        n: does it give several replies where ``params["n"]`` asks for them?
+        seed: does it take a seed? Whether it obeys it, one question cannot tell.
     """
 
     model: str
     schema_mode: SchemaMode
+    logprobs: bool = False
+    n: bool = False
+    seed: bool = False
 
 
 class _Driver(Limited):
@@ -119,7 +132,7 @@ def close() -> None:
 
 
 def resolve(endpoint: Endpoint, log: CallLog | None = None) -> Facts:
-    """Find out which model to ask and how it takes a schema, before a run starts.
+    """Find out which model to ask and what it can do, before a run starts.
 
     The answers are notes in the call log, so that the same endpoint is asked once: for its models,
     and one small question that is logged like any other.
@@ -156,31 +169,67 @@ async def _resolve(endpoint: Endpoint, log: CallLog) -> Facts:
     if known is not None:
         dialect = Dialect.model_validate_json(known)
         transport.dialects[model] = dialect
-        return Facts(model=model, schema_mode=dialect.schema_mode)
+        return _facts(model, dialect)
     offered = await _first_look(transport)
     if not model:
         if offered is None or len(offered) != 1:
             raise problems.choose_model(endpoint.base_url, offered or ())
         model = offered[0]
-    request = _probe(model)
-    try:
-        reply = await driver.complete(request)
-    except CallFailed as error:
-        raise problems.no_probe(endpoint.base_url, model, error.reason, error.raw) from None
+    request, reply = await _first_question(driver, model)
     log.put(request, reply)
-    dialect = transport.dialects.get(model, Dialect())
+    dialect = _learned(transport.dialects.of(model), request, reply)
+    transport.dialects[model] = dialect
     log.set_note(f"dialect {url} {model}", dialect.model_dump_json())
     if not endpoint.model:
         log.set_note(f"model {url}", model)
-    return Facts(model=model, schema_mode=dialect.schema_mode)
+    return _facts(model, dialect)
 
 
-def _probe(model: str) -> Request:
+async def _first_question(driver: _Driver, model: str) -> tuple[Request, Reply]:
+    """The probe and its answer: with everything that may be asked for, else in the plainest form."""
+    # A temperature of 0 leaves nothing to choose from: some servers refuse n with it.
+    wide = _probe(model, {"n": 2, "logprobs": True, "top_logprobs": 1})
+    try:
+        return wide, await driver.complete(wide)
+    except CallFailed as error:
+        failed = error
+    if failed.reason in _MAYBE_THE_FORM:
+        plain = _probe(model)
+        try:
+            return plain, await driver.complete(plain)
+        except CallFailed as error:
+            failed = error
+    raise problems.no_probe(driver.http.base_url, model, failed.reason, failed.raw) from None
+
+
+def _learned(dialect: Dialect, request: Request, reply: Reply) -> Dialect:
+    """What the answer to the probe says beyond its form."""
+    without = {
+        "n": "n" not in request.params or len(reply.choices) < 2,
+        "logprobs": "logprobs" not in request.params or not reply.logprobs,
+    }
+    names = [name for name in ("n", "logprobs") if without[name] and dialect.takes(name)]
+    if "logprobs" in names:
+        names.append("top_logprobs")
+    return dialect.model_copy(update={"ignored": tuple(names), "probed": True})
+
+
+def _facts(model: str, dialect: Dialect) -> Facts:
+    return Facts(
+        model=model,
+        schema_mode=dialect.schema_mode,
+        logprobs=dialect.probed and dialect.takes("logprobs"),
+        n=dialect.probed and dialect.takes("n"),
+        seed=dialect.takes("seed"),
+    )
+
+
+def _probe(model: str, more: Mapping[str, Any] = MappingProxyType({})) -> Request:
     prompt = prompts.load(PROBE)
     return Request(
         model=model,
         messages=prompt.render(),
-        params=prompt.parameters,
+        params={**prompt.parameters, **more},
         json_schema=_PROBE_SCHEMA,
         schema_name="probe",
         purpose="probe",
@@ -218,8 +267,10 @@ def _open(endpoint: Endpoint) -> tuple[_Driver, Cached]:
     backend = shared.backends.get((*place, endpoint.log_path))
     if backend is None:
         backend = shared.backends[(*place, endpoint.log_path)] = Cached(driver, log, driver.stop)
+    name = f"dialect {problems.redacted(endpoint.base_url)}"
+    driver.http.dialects.on_learned = lambda model, dialect: log.set_note(f"{name} {model}", dialect.model_dump_json())
     if endpoint.model and endpoint.model not in driver.http.dialects:
-        known = log.note(f"dialect {problems.redacted(endpoint.base_url)} {endpoint.model}")
+        known = log.note(f"{name} {endpoint.model}")
         if known is not None:
             driver.http.dialects[endpoint.model] = Dialect.model_validate_json(known)
     return driver, backend

@@ -7,6 +7,8 @@ import ipaddress
 import json
 import os
 import time
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 from urllib.request import getproxies, proxy_bypass
@@ -17,14 +19,15 @@ from yarl import URL
 from datagen.llm import dialect as dialects
 from datagen.llm import problems
 from datagen.llm.backend import Reply, Request
-from datagen.llm.dialect import Dialect
+from datagen.llm.dialect import Dialect, Dialects
 from datagen.llm.envelope import read_models, read_reply, retry_after
 from datagen.llm.faults import Fault, Rejected, as_text
 
 MAX_REPLY = 16 * 1024 * 1024  # bytes
 CONNECT_S = 10.0
 RETRYABLE = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529})
-_MODERATED = ("moderation", "flagged", "content policy", "content_policy", "safety")
+# HTTP 403 is about the key, unless it speaks of the request.
+_ABOUT_REQUEST = ("moderation", "flagged", "content policy", "content_policy", "safety", "logprobs")
 
 
 class OpenAIBackend:
@@ -41,6 +44,8 @@ class OpenAIBackend:
         key: the API key, or "".
         key_env: the variable it came from, for errors.
         connections: connections at most.
+        first: what is supposed about models that nothing is known about.
+        headers: further HTTP headers.
 
     Attributes:
         dialects: what is known about how each model wants to be asked.
@@ -49,9 +54,17 @@ class OpenAIBackend:
         UsageError: the address or the key cannot be used.
     """
 
-    def __init__(self, base_url: str, key: str = "", key_env: str = "OPENAI_API_KEY", connections: int = 64) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        key: str = "",
+        key_env: str = "OPENAI_API_KEY",
+        connections: int = 64,
+        first: Dialect | None = None,
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.base_url = base_url
-        self.dialects: dict[str, Dialect] = {}
+        self.dialects = Dialects(first)
         self._key_env = key_env
         self._connections = connections
         self._answered = False
@@ -61,7 +74,7 @@ class OpenAIBackend:
         self._models = URL(root + "/models", encoded=True)
         self._proxy = _proxy(root)
         self._secret = key
-        self._headers = {"Content-Type": "application/json", "Accept": "application/json"}
+        self._headers = {**headers, "Content-Type": "application/json", "Accept": "application/json"}
         # Compressed replies could expand beyond any cap before they are seen.
         self._headers["Accept-Encoding"] = "identity"
         if key:
@@ -75,26 +88,26 @@ class OpenAIBackend:
         """Ask once.
 
         Where the endpoint refuses the *form* of the request (the way a schema is sent, the name of a
-        parameter), it is written in another form and sent again at once.
+        parameter), it is written in another form and sent again at once, and so are those that follow.
 
         Raises:
             Fault: another attempt may succeed.
             Rejected: this request never will.
             DatagenError: no request will.
         """
-        form = self.dialects.get(request.model) or Dialect()
+        form = self.dialects.of(request.model)
         while True:
             try:
                 data = await self._post(request, dialects.body(request, form))
                 break
             except Rejected as refusal:
-                other = dialects.adapted(form, request, refusal.raw) if refusal.status in (400, 422) else None
+                other = dialects.adapted(form, request, refusal.raw) if refusal.status in dialects.REFUSING else None
                 if other is None:
                     raise
                 form = other
         reply = read_reply(request.key(), data)
         self._answered = True
-        self.dialects.setdefault(request.model, form)
+        self.dialects.learn(request.model, form)
         return reply
 
     async def models(self, limit_s: float) -> tuple[str, ...] | None:
@@ -139,7 +152,9 @@ class OpenAIBackend:
             raise Fault(f"http_{status}", raw, retry_after(headers.get("Retry-After"), time.time()))
         if status == 402:
             raise problems.no_quota(self.base_url)
-        if status == 401 or (status == 403 and not self._answered and not any(w in raw.lower() for w in _MODERATED)):
+        if status == 401 or (
+            status == 403 and not self._answered and not any(w in raw.lower() for w in _ABOUT_REQUEST)
+        ):
             raise problems.wrong_key(self.base_url, self._key_env, sent=bool(self._secret))
         if status == 404:
             raise problems.unknown_model(self.base_url, request.model, await self._offered())

@@ -6,7 +6,8 @@ import os
 from typing import TYPE_CHECKING, Protocol
 
 from datagen.llm.backend import Reply, Request
-from datagen.llm.dialect import Dialect
+from datagen.llm.dialect import Dialects
+from datagen.llm.presets import preset
 
 if TYPE_CHECKING:
     from datagen.llm.connect import Endpoint
@@ -21,7 +22,7 @@ class ModelTransport(Protocol):
     """
 
     base_url: str
-    dialects: dict[str, Dialect]
+    dialects: Dialects
 
     async def complete(self, request: Request) -> Reply:
         """Answer, or raise Fault (may be tried again), Rejected (may not) or DatagenError (nothing may)."""
@@ -49,4 +50,12 @@ def open_transport(endpoint: Endpoint) -> ModelTransport:
     from datagen.llm.openai import OpenAIBackend  # aiohttp takes 0.2 s to import, and not every run asks a model
 
     secret = os.environ.get(endpoint.api_key_env, "").strip() if endpoint.api_key_env else ""
-    return OpenAIBackend(endpoint.base_url, secret, endpoint.api_key_env, endpoint.client.concurrency)
+    kind = preset(endpoint.provider) if endpoint.provider else None
+    return OpenAIBackend(
+        endpoint.base_url,
+        secret,
+        endpoint.api_key_env,
+        endpoint.client.concurrency,
+        first=kind.dialect if kind else None,
+        headers=kind.sent_headers() if kind else {},
+    )

@@ -58,12 +58,12 @@ def outcomes(at: Endpoint, texts: list[str]) -> list[str]:
 def test_the_only_model_is_taken_and_nothing_asked_twice(tmp_path: Path) -> None:
     with fake_server(models=["m"], journal=tmp_path / "journal") as server:
         at = endpoint(server, tmp_path)
-        assert resolve(at) == Facts(model="m", schema_mode="json_schema")
+        assert resolve(at) == Facts(model="m", schema_mode="json_schema", logprobs=True, n=True, seed=True)
         assert server.stats()["requests"] == 2
         assert [t.purpose for t in open_log(at.log_path).totals()] == ["probe"]
         connect.close()
         before = sha256((tmp_path / "calls.sqlite").read_bytes())
-        assert resolve(at) == Facts(model="m", schema_mode="json_schema")
+        assert resolve(at) == Facts(model="m", schema_mode="json_schema", logprobs=True, n=True, seed=True)
         assert resolve(at.model_copy(update={"model": "m"})).model == "m"
         connect.close()
         assert server.stats()["requests"] == 2
