@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 MOST_PASSES = 1000
 _Z = 1.96  # of a two-sided 95 % interval
+_GROWTH = 3  # a round asks for at most so many times what all before it asked for
+_SMALL = 30  # samples that a round may ask for at any rate
 _RESERVE = 1.05  # a round asks for a little more than the yield so far promises
 
 
@@ -81,6 +83,7 @@ class Rounds:
             return False
         share = (accepted + 1) / (requested + 2)  # rule of succession: no yield is ever certain
         more = math.ceil((self.target - accepted) / share * _RESERVE)
+        more = min(more, max(_GROWTH * requested, _SMALL))  # a bold guess from a small round could cost a fortune
         self.number += 1
         self.begin, self.end = self.end, min(self._after(requested + more), float(MOST_PASSES))
         if self.end <= self.begin:
