@@ -117,7 +117,7 @@ class Judge(Map):
     async def judge(self, backend: Backend, sample: Sample) -> list[AnyRecord]:
         """Score one sample, or leave it unscored with a verdict that says why."""
         try:
-            answer = await ask(backend, self.request(sample), Judgement, self.repair)
+            return [await self.scored(backend, sample)]
         except (Unusable, CallFailed) as error:
             verdict = Verdict(stage=self.name, reason="unscored", evidence=f"{error.reason}: {error.raw[:300]}")
             failure = Failure(
@@ -130,6 +130,14 @@ class Judge(Map):
                 raw=error.raw,
             )
             return [sample.model_copy(update={"verdict": verdict}), failure]
+
+    async def scored(self, backend: Backend, sample: Sample) -> Sample:
+        """The sample with its scores.
+
+        Raises:
+            Unusable, CallFailed: there is no readable judgement.
+        """
+        answer = await ask(backend, self.request(sample), Judgement, self.repair)
         scores = {criterion: float(getattr(answer.value, criterion)) for criterion in CRITERIA}
         update = {
             "scores": scores,
@@ -137,4 +145,4 @@ class Judge(Map):
             "scored_by": f"judge:{self.endpoint.model}",
             "justification": answer.value.justification,
         }
-        return [sample.model_copy(update=update)]
+        return sample.model_copy(update=update)
