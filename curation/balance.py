@@ -31,13 +31,15 @@ def share_longer(differences: Iterable[int]) -> float | None:
 def surplus(differences: dict[str, int]) -> set[str]:
     """The fewest pairs without which P(chosen longer) lies within the bounds, by name.
 
-    They are drawn evenly from the side that is too large. Where too few pairs are left for any
-    share within the bounds, one remains of each side.
+    They are drawn evenly from the side that is too large. Where one side is empty nothing can be
+    balanced, and nothing is dropped: the report says so.
     """
     positive = sorted((n for n, d in differences.items() if d > 0), key=lambda n: (fraction(n), n))
     negative = sorted((n for n, d in differences.items() if d < 0), key=lambda n: (fraction(n), n))
     ties = len(differences) - len(positive) - len(negative)
     large, small = (positive, negative) if len(positive) >= len(negative) else (negative, positive)
+    if not small and not ties:
+        return set()
     keep = len(large)
     while keep > len(small):
         total = keep + len(small) + ties

@@ -66,6 +66,12 @@ def uses_model(config: Config) -> bool:
             "Neither generator.base_url nor OPENAI_BASE_URL nor a key is set, so no model could be asked.",
             "Give --base-url URL or set OPENAI_API_KEY; without a model, leave the name out.",
         )
+    if config.generator.preference.share and not config.judge.enabled:
+        raise UsageError(
+            "Rejected replies are wanted, but the judge is off.",
+            "generator.preference.share is above 0 and judge.enabled is false: nothing could check the pairs.",
+            "Leave judge.enabled at true, or set generator.preference.share to 0.",
+        )
     return backend == "openai" or (backend == "auto" and bool(url))
 
 

@@ -128,7 +128,27 @@ def stages(
     elif config.judge.enabled:
         line.append(HeuristicScore())
     line.append(select)
+    if config.generator.preference.share and models.generator is not None:
+        line += pair_stages(config, models)
     return line
+
+
+def pair_stages(config: Config, models: Models) -> list[Map | Fold]:
+    """What gives kept samples a rejected reply."""
+    from curation.balance import BalanceLength
+    from curation.pairs import CheckPairs
+    from datagen.generate.generate import Generate
+    from datagen.generate.pair_plan import PlanPairs
+    from datagen.generate.preference import Preference
+
+    wanted = config.generator.preference
+    recipe = Preference(config.generator, models.generator.model, config.seed, models.base)
+    line: list[Map | Fold] = [
+        PlanPairs(wanted, config.seed, config.generator.prompts),
+        Generate([recipe], models.generator, name="preference"),
+        CheckPairs(config.judge, wanted.min_margin, models.judge, config.generator.prompts),
+    ]
+    return [*line, BalanceLength()] if wanted.balance_length else line
 
 
 def _lists(config: Config) -> dict[str, dict[str, float]]:
