@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
+
+from datagen.core.record import Chunk, Quote, Verdict
+
+STAGE = "ground"  # named in verdicts
 
 # Characters that writers and models exchange freely and that mean the same; targets are ASCII.
 _SAME = str.maketrans(
@@ -65,3 +72,60 @@ def locate(quote: str, text: str) -> tuple[int, int] | None:
     if at < 0:
         return None
     return places[at], places[at + len(wanted) - 1] + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Grounded:
+    """What became of the evidence of one sample.
+
+    Attributes:
+        quotes: those found, with spans of their documents.
+        verdict: ``ungrounded`` where one was not found, ``no_evidence`` where there are none, else None.
+        places: of each quote the passages in which it stands, as positions among those shown.
+    """
+
+    quotes: tuple[Quote, ...]
+    verdict: Verdict | None
+    places: tuple[frozenset[int], ...]
+
+    @property
+    def joins(self) -> bool:
+        """Do two different quotes stand in two different passages?"""
+        return any(len(a | b) > 1 for a, b in itertools.combinations(self.places, 2))
+
+
+def ground(evidence: Sequence[str], chunk: Chunk, *others: Chunk) -> Grounded:
+    """Find each quote in the passages, in the first that has it.
+
+    Args:
+        evidence: quotes as a model gave them.
+        chunk: the passage of the sample's lineage; quotes of the same document have no path of their own.
+        others: further passages that were shown.
+    """
+    passages = (chunk, *others)
+    quotes: list[Quote] = []
+    places: list[frozenset[int]] = []
+    missing: list[str] = []
+    for text in dict.fromkeys(evidence):
+        spans = {i: span for i, passage in enumerate(passages) if (span := locate(text, passage.text)) is not None}
+        if not spans:
+            missing.append(text)
+            continue
+        first = min(spans)
+        (start, end), passage = spans[first], passages[first]
+        quotes.append(
+            Quote(
+                text=passage.text[start:end],
+                start=passage.start + start,
+                end=passage.start + end,
+                path="" if passage.path == chunk.path else passage.path,
+            )
+        )
+        places.append(frozenset(spans))
+    verdict = None
+    if missing:
+        shown = missing[0][:200]
+        verdict = Verdict(stage=STAGE, reason="ungrounded", evidence=f"not in the passage: {shown!r}")
+    elif not quotes:
+        verdict = Verdict(stage=STAGE, reason="no_evidence", evidence="the reply quotes nothing")
+    return Grounded(tuple(quotes), verdict, tuple(places))

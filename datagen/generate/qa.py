@@ -1,41 +1,49 @@
-"""The ``qa`` recipe: question and answer pairs from a chunk, each with evidence found verbatim in it."""
+"""The ``qa`` recipe: questions of planned types with their answers, each with evidence found verbatim."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import cached_property
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from datagen.core.hashing import digest
-from datagen.core.record import AnyRecord, Chunk, Failure, Quote, Sample, Verdict
-from datagen.core.stage import Map, Shard
-from datagen.generate import examples as kshot
-from datagen.generate.config import GeneratorConfig
-from datagen.generate.ground import locate
-from datagen.generate.samples import question_answer
-from datagen.llm import prompts
-from datagen.llm.ask import Unusable, ask
+from datagen.core.record import AnyRecord, Chunk, Message, Sample, Task, Verdict
+from datagen.generate import examples
+from datagen.generate.config import GeneratorConfig, QuestionType
+from datagen.generate.ground import STAGE, ground
+from datagen.generate.passages import listed, passages
+from datagen.generate.recipe import Asking, Axis
+from datagen.llm.ask import Unusable
 from datagen.llm.backend import Backend, CallFailed, Reply, Request
-from datagen.llm.connect import Endpoint
-from datagen.llm.each import ask_each
-from datagen.llm.fence import fence
-from datagen.llm.schema import schema_of
 
 PROMPT = "generate/qa.md.j2"
-REPAIR = "repair.md.j2"
 EXAMPLES = "generate/qa.examples.jsonl"
+TYPES: tuple[str, ...] = get_args(QuestionType)
+MULTI_HOP = "multi_hop"
+_OF_TWO = (MULTI_HOP, "comparison")  # a second passage gives them more to ask about
 
 
 class Pair(BaseModel):
     """What a model gives for one sample. Surplus keys are ignored, missing ones are an error."""
 
     model_config = ConfigDict(json_schema_extra={"additionalProperties": False})
+    type: str = Field(json_schema_extra={"enum": list(TYPES)})
     question: str
-    answer: str
     evidence: list[str] = Field(description="Quotes copied from the passage character by character.")
+    answer: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def _unnamed(cls, data: Any) -> Any:
+        """A prompt of the user's may not ask for types."""
+        return {"type": "", **data} if isinstance(data, dict) else data
+
+    @field_validator("type")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        """As a model without a grammar may write it: "How-to". What is no type at all is left open."""
+        named = "_".join(value.lower().replace("-", " ").replace("_", " ").split())
+        return named if named in TYPES else ""
 
 
 class Pairs(BaseModel):
@@ -45,140 +53,114 @@ class Pairs(BaseModel):
     pairs: list[Pair]
 
 
-class QA(Map):
-    """Asks a model for pairs about each chunk that has no verdict.
+class QA(Asking):
+    """Asks for as many pairs about a passage as its task has slots.
 
     Args:
-        config: the generator's.
-        endpoint: the model's, resolved (``endpoint.model`` is set).
-        seed: of the run; each request gets its own, made from it and the chunk.
+        config, model, seed, gold: as :class:`Asking` takes them.
     """
 
     name = "qa"
-    version = 1
-    produces = "sample"
-    waits = True
+    version = 2
+    uses = ("persona", "audience", "difficulty", "length", "language")
+    prompt_names = (PROMPT,)
 
-    def __init__(self, config: GeneratorConfig, endpoint: Endpoint, seed: int) -> None:
-        self.config = config
-        self.endpoint = endpoint
-        self.seed = seed
-        self.prompt = prompts.load(PROMPT, config.prompts)
-        self.repair = prompts.load(REPAIR, config.prompts)
-        path = Path(config.examples) if config.examples else prompts.locate(EXAMPLES, config.prompts)
-        self.examples = tuple(kshot.read(path)[: config.shots]) if config.shots else ()
+    def __init__(self, config: GeneratorConfig, model: str, seed: int, gold: Sequence[Sample] = ()) -> None:
+        super().__init__(config, model, seed, gold)
+        self.pool = examples.pool_of(EXAMPLES, config, self.gold)
 
-    def fingerprint(self) -> dict[str, Any]:
-        """What a request is made of: settings, prompts, the examples that are shown, model, seed."""
-        config = self.config
-        return {
-            "samples_per_chunk": config.samples_per_chunk,
-            "temperature": config.temperature,
-            "max_tokens": config.max_tokens,
-            "language": config.language,
-            "prompts": {p.name: p.sha256 for p in (self.prompt, self.repair)},
-            "examples": [e.model_dump() for e in self.examples],
-            "model": self.endpoint.model,
-            "seed": self.seed,
-        }
+    def owes(self, chunk: Chunk) -> int:
+        """``samples_per_chunk``."""
+        return self.config.samples_per_chunk
 
-    @cached_property
-    def _schema(self) -> dict[str, Any]:
-        return schema_of(Pairs)
+    def axes(self) -> dict[str, Axis]:
+        """The type of question."""
+        types = {str(name): weight for name, weight in self.config.qa.types.items() if weight > 0}
+        return {"type": types} if types else {}
 
-    def run(self, shard: Shard) -> list[AnyRecord]:
-        """Samples and failures, in the order of the chunks."""
-        chunks = [r for r in shard if isinstance(r, Chunk) and r.verdict is None]
-        results = ask_each(self.name, self.endpoint, chunks, self.generate)
-        return [record for records in results for record in records]
+    def wants_related(self, slots: Sequence[Mapping[str, str]]) -> bool:
+        """Where a question may join or compare two passages."""
+        return any(slot.get("type") in _OF_TWO for slot in slots)
 
-    def request(self, chunk: Chunk) -> Request:
-        """The question put to the model for one chunk."""
+    def asked(self, task: Task) -> Request:
+        """The question put to the model."""
         messages = self.prompt.render(
-            title=chunk.title,
-            heading=" > ".join(chunk.heading),
-            passage=chunk.text,
-            fence=fence("passage", chunk.text),
-            k=self.config.samples_per_chunk,
-            examples=[e.model_dump() for e in self.examples],
-            language=self.config.language,
+            examples=examples.rendered([self.pool[i] for i in task.shots], "pairs", _item),
+            passages=passages(task),
+            avoid=listed(task.avoid, "asked"),
+            slots=[{"type": "factual", **slot} for slot in task.slots],
         )
-        params = {
-            "temperature": self.config.temperature,
-            "max_tokens": self.config.max_tokens,
-            "seed": int(digest([self.seed, chunk.id], 7), 16),
-            **self.prompt.parameters,  # a prompt that states its own knows best
-        }
-        return Request(
-            model=self.endpoint.model,
-            messages=messages,
-            params=params,
-            json_schema=self._schema,
-            schema_name="pairs",
-            purpose=self.name,
-            priority=1,  # judging goes first: it finishes what has been begun
-        )
+        return self.request(task, messages, Pairs)
 
-    async def generate(self, backend: Backend, chunk: Chunk) -> list[AnyRecord]:
-        """All records of one chunk: exactly ``samples_per_chunk`` samples, failed ones counted."""
-        wanted = self.config.samples_per_chunk
-        request = self.request(chunk)
+    async def make(self, backend: Backend | None, task: Task) -> list[AnyRecord]:
+        """A sample for each pair of the reply, as far as they are owed; the missing ones as a failure."""
+        request = self.asked(task)
         try:
-            answer = await ask(backend, request, Pairs, self.repair)
+            answer = await self.ask(backend, request, Pairs)
         except (Unusable, CallFailed) as error:
-            return [self._failure(chunk, error.key, wanted, error.reason, error.attempts, error.raw)]
-        pairs = answer.value.pairs[:wanted]
-        records: list[AnyRecord] = [
-            self._sample(chunk, request, answer.reply, pair, index) for index, pair in enumerate(pairs)
+            return self.failed(task, error)
+        pairs = answer.value.pairs[: task.samples]
+        slots = matched([pair.type for pair in pairs], task.slots)
+        made: list[AnyRecord] = [
+            self._made(task, request, answer.reply, pair, index, slot)
+            for index, (pair, slot) in enumerate(zip(pairs, slots, strict=True))
         ]
-        if len(pairs) < wanted:
-            missing = wanted - len(pairs)
-            reply = answer.reply
-            records.append(self._failure(chunk, reply.key, missing, "short", reply.attempts, reply.text))
-        return records
+        return made + self.short(task, answer.reply, task.samples - len(pairs))
 
-    def _failure(self, chunk: Chunk, call: str, samples: int, reason: str, attempts: int, raw: str) -> Failure:
-        return Failure(
-            call=call, recipe=self.name, chunk=chunk.id, samples=samples, reason=reason, attempts=attempts, raw=raw
+    def _made(
+        self, task: Task, request: Request, reply: Reply, pair: Pair, index: int, slot: Mapping[str, str]
+    ) -> Sample:
+        grounded = ground(pair.evidence, task.chunk, *task.related)
+        planned = slot.get("type", "")
+        made = pair.type or planned
+        attributes = {**slot, "type": made} if made else dict(slot)
+        if made != planned and planned:
+            attributes["planned_type"] = planned
+        verdict = grounded.verdict
+        if verdict is None and made == MULTI_HOP and task.related and not grounded.joins:
+            evidence = "all quotes of a multi-hop answer stand in one of the two passages"
+            verdict = Verdict(stage=STAGE, reason="one_passage", evidence=evidence)
+        messages = (
+            Message(role="user", content=pair.question.strip()),
+            Message(role="assistant", content=pair.answer.strip()),
         )
-
-    def _sample(self, chunk: Chunk, request: Request, reply: Reply, pair: Pair, index: int) -> Sample:
-        quotes, verdict = ground(pair.evidence, chunk)
-        return question_answer(
-            chunk,
-            self.name,
-            pair.question.strip(),
-            pair.answer.strip(),
-            quotes,
-            model=request.model,
-            prompt=self.prompt.name,
-            prompt_sha256=self.prompt.sha256,
-            params=request.params,
-            call=reply.key,
+        return self.sample(
+            task,
+            messages,
+            grounded.quotes,
+            request=request,
+            reply=reply,
             index=index,
             verdict=verdict,
+            attributes=attributes,
         )
 
 
-def ground(evidence: Sequence[str], chunk: Chunk) -> tuple[list[Quote], Verdict | None]:
-    """Find each quote in the chunk.
+def matched(types: Sequence[str], slots: Sequence[Mapping[str, str]]) -> list[Mapping[str, str]]:
+    """The slot that each of the made pairs answers.
 
-    Returns:
-        The quotes found, with spans of the document, and a verdict if there is none or one of them
-        does not stand in the chunk.
+    Where the reply is complete they stand in order. Where pairs were left out, each takes the first free
+    slot of its type, and the rest what is left, in order.
     """
-    quotes: list[Quote] = []
-    missing: list[str] = []
-    for text in evidence:
-        span = locate(text, chunk.text)
-        if span is None:
-            missing.append(text)
-            continue
-        start, end = span
-        quotes.append(Quote(text=chunk.text[start:end], start=chunk.start + start, end=chunk.start + end))
-    if missing:
-        shown = missing[0][:200]
-        return quotes, Verdict(stage="ground", reason="ungrounded", evidence=f"not in the passage: {shown!r}")
-    if not quotes:
-        return quotes, Verdict(stage="ground", reason="no_evidence", evidence="the reply quotes nothing")
-    return quotes, None
+    if len(types) >= len(slots):
+        return [slots[i] if i < len(slots) else {} for i in range(len(types))]
+    free = dict(enumerate(slots))
+    found: dict[int, Mapping[str, str]] = {}
+    for i, kind in enumerate(types):
+        place = next((j for j, slot in free.items() if slot.get("type", "") == kind), None)
+        if place is not None:
+            found[i] = free.pop(place)
+    for i in range(len(types)):
+        if i not in found:
+            found[i] = free.pop(min(free))
+    return [found[i] for i in range(len(types))]
+
+
+def _item(sample: Sample, evidence: list[str]) -> dict[str, Any]:
+    question, answer = examples.exchange(sample) or ("", "")
+    return {
+        "type": sample.attributes.get("type") or "factual",
+        "question": question,
+        "evidence": evidence,
+        "answer": answer,
+    }
