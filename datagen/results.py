@@ -233,6 +233,8 @@ def render(folder: Path) -> Outcome:
     for record in finished.records("screen"):
         if isinstance(record, Chunk):
             builder.chunk(record)
+    for task in finished.tasks():
+        builder.task(task)
     ledger = Ledger(requested=finished.requested())
     try:
         with atomic(folder / "failed.jsonl") as failures:

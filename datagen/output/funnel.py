@@ -12,8 +12,11 @@ _PASSED = {
     "normalize": "cleaned",
     "rules": "pass the rules",
     "dedupe": "are distinct",
+    "novelty": "are novel",
     "judge": "have a score",
     "select": "kept",
+    "check_pairs": "are sound pairs",
+    "balance": "are balanced",
 }
 _ORDER = list(_PASSED)
 

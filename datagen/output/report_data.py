@@ -10,11 +10,13 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from datagen.core.record import Chunk, Document, Failure, Sample
+from datagen.core.record import Chunk, Document, Failure, Sample, Task
 from datagen.output import shown
+from datagen.output.coverage import Coverage
 from datagen.output.funnel import funnel, stage_order
 from datagen.output.histogram import Lengths, Scores
 from datagen.output.ledger import Ledger
+from datagen.output.pairs import Pairs
 from datagen.output.pick import Fair, Least
 from datagen.output.summary import about_model, headline, shaping
 
@@ -53,6 +55,7 @@ class ReportBuilder:
         self._scores, self._means = Scores(), Scores()
         self._scored_by: Counter[str] = Counter()
         self._lengths = Lengths()
+        self._coverage, self._pairs = Coverage(), Pairs()
         self._kept: Counter[tuple[str, str]] = Counter()
         self._best: Least[dict[str, Any]] = Least(BEST)
         self._worst: Least[dict[str, Any]] = Least(WORST)
@@ -79,14 +82,21 @@ class ReportBuilder:
         self._chunk_tokens += chunk.tokens
         self._chunks_of[chunk.path] += 1
         self._lengths.calibrate(len(chunk.text), chunk.tokens)
+        self._coverage.chunk(chunk)
         if chunk.verdict is not None:
             key = ("chunks", chunk.verdict.stage, chunk.verdict.reason)
             self._losses[key] += 1
             self._example(key).offer(chunk.id, lambda: shown.chunk(chunk))
 
+    def task(self, task: Task) -> None:
+        """Something that was asked for."""
+        self._coverage.task(task)
+
     def sample(self, sample: Sample) -> None:
         """A sample after the last stage."""
         self._ledger.add(sample)
+        self._coverage.sample(sample)
+        self._pairs.sample(sample)
         if sample.score is not None:
             self._scores.add(sample.scores)
             self._means.add({"mean": sample.score})
@@ -147,6 +157,7 @@ class ReportBuilder:
             "chunk_tokens": self._chunk_tokens,
         }
         config = dict(facts.get("config") or {})
+        used = self._coverage.used()
         data: dict[str, Any] = {
             "datagen": str(facts.get("datagen") or ""),
             "model": str(facts.get("model") or ""),
@@ -166,6 +177,7 @@ class ReportBuilder:
                     "characters": characters,
                     "chunks": self._chunks_of[path],
                     "kept": self._kept_of[path],
+                    "used": round(min(1.0, used[path] / characters), 4) if characters else 0.0,
                 }
                 for path, kind, split, characters in sorted(self._documents)
             ],
@@ -180,6 +192,8 @@ class ReportBuilder:
             "scores": {**self._means.as_dict(), **self._scores.as_dict()},
             "lengths": self._lengths.as_dict(),
             "splits": self._splits(),
+            "coverage": self._coverage.finish(),
+            "pairs": self._pairs.finish(),
             "best": list(self._best),
             "worst": list(self._worst),
             "prompts": dict(facts.get("prompts") or {}),

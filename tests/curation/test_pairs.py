@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.balance import HIGH, LOW, BalanceLength, longer, share_longer, surplus
+from curation.balance import BalanceLength, surplus
 from curation.config import JudgeConfig
 from curation.pairs import CheckPairs, Rejection, related
+from datagen.core.lengths import HIGH, LOW, longer, share_longer
 from datagen.core.record import AnyRecord, Candidate, Failure, Lineage, Message, Rejected, Sample
 from datagen.llm import flaws
 from datagen.llm.backend import Reply, Request
