@@ -113,7 +113,7 @@ class CallLog:
             reply.finish,
             reply.refusal,
             reply.text,
-            zlib.compress(_as_json(request), 1),
+            zlib.compress(as_json(request), 1),
         )
         extra = _extra(reply)
         with self._lock, self._explained():
@@ -288,7 +288,8 @@ def _extra(reply: Reply) -> bytes | None:
     return zlib.compress(canonical(reply.model_dump(include=_EXTRA_FIELDS)).encode(), 1)
 
 
-def _as_json(request: Request) -> bytes:
+def as_json(request: Request) -> bytes:
+    """A request as the log keeps it, before it is compressed."""
     try:
         return request.model_dump_json().encode()
     except ValueError:  # a lone surrogate, which was sent as "?" too

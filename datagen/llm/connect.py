@@ -13,12 +13,14 @@ from datagen.core.record import Record
 from datagen.core.section import Section
 from datagen.llm import loop, problems, prompts
 from datagen.llm.backend import Backend, CallFailed, Reply, Request
+from datagen.llm.batch import BatchBackend
+from datagen.llm.batch_store import BatchStore
 from datagen.llm.cached import Cached, CallLog
 from datagen.llm.config import ClientConfig
 from datagen.llm.dialect import Dialect, SchemaMode
 from datagen.llm.faults import Fault
 from datagen.llm.limited import Limited
-from datagen.llm.transports import ModelTransport, open_transport
+from datagen.llm.transports import ModelTransport, open_batches, open_transport
 
 FIRST_LOOK_S = 3.0
 LOOKS = 3
@@ -41,6 +43,7 @@ class Endpoint(Section):
         api_key_env: environment variable with the key; unset or empty sends none.
         model: "" until resolved.
         provider: name of a preset (:mod:`datagen.llm.presets`), or "".
+        batch: questions go through the Batch API, all but the first.
         client: how it is driven.
         log_path: the call log; "" keeps replies in memory only.
     """
@@ -49,8 +52,14 @@ class Endpoint(Section):
     api_key_env: str = "OPENAI_API_KEY"
     model: str = ""
     provider: str = ""
+    batch: bool = False
     client: ClientConfig = ClientConfig()
     log_path: str = ""
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that may wait for their answers at once. A batch is worth sending when it is full."""
+        return self.client.batch.requests if self.batch else self.client.concurrency
 
 
 class Facts(Record):
@@ -78,6 +87,35 @@ class _Driver(Limited):
         super().__init__(transport, client, canary=_probe)
         self.http = transport
 
+    async def ask_now(self, request: Request) -> Reply:
+        """An answer without delay."""
+        return await self.complete(request)
+
+
+class _BatchDriver(BatchBackend):
+    """Batches, with the HTTP transport of the same endpoint at hand for what cannot wait."""
+
+    def __init__(self, transport: ModelTransport, endpoint: Endpoint, log: CallLog) -> None:
+        store = BatchStore(log, f"{problems.redacted(endpoint.base_url)} {endpoint.api_key_env}")
+        api = open_batches(endpoint)
+        super().__init__(endpoint.base_url, api, log, store, transport.dialects, endpoint.client)
+        self.http = transport
+        self._now = Limited(transport, endpoint.client)
+
+    async def ask_now(self, request: Request) -> Reply:
+        """An answer without delay, and without the discount."""
+        return await self._now.complete(request)
+
+    async def close(self) -> None:
+        """Close both."""
+        await super().close()
+        await self.http.close()
+
+
+_Driving = _Driver | _BatchDriver
+# What tells drivers apart: address, key, limits; and for batches the log, which says what is under way.
+_Place = tuple[str, str, str, ClientConfig, str]
+
 
 class _Shared:
     """What one process has open: logs by path, drivers by address, backends by both."""
@@ -85,8 +123,8 @@ class _Shared:
     def __init__(self) -> None:
         self.process = os.getpid()
         self.logs: dict[str, CallLog] = {}
-        self.drivers: dict[tuple[str, str, ClientConfig], _Driver] = {}
-        self.backends: dict[tuple[str, str, ClientConfig, str], Cached] = {}
+        self.drivers: dict[_Place, _Driving] = {}
+        self.backends: dict[tuple[_Place, str], Cached] = {}
 
 
 _guard = threading.RLock()
@@ -185,18 +223,18 @@ async def _resolve(endpoint: Endpoint, log: CallLog) -> Facts:
     return _facts(model, dialect)
 
 
-async def _first_question(driver: _Driver, model: str) -> tuple[Request, Reply]:
+async def _first_question(driver: _Driving, model: str) -> tuple[Request, Reply]:
     """The probe and its answer: with everything that may be asked for, else in the plainest form."""
     # A temperature of 0 leaves nothing to choose from: some servers refuse n with it.
     wide = _probe(model, {"n": 2, "logprobs": True, "top_logprobs": 1})
     try:
-        return wide, await driver.complete(wide)
+        return wide, await driver.ask_now(wide)
     except CallFailed as error:
         failed = error
     if failed.reason in _MAYBE_THE_FORM:
         plain = _probe(model)
         try:
-            return plain, await driver.complete(plain)
+            return plain, await driver.ask_now(plain)
         except CallFailed as error:
             failed = error
     raise problems.no_probe(driver.http.base_url, model, failed.reason, failed.raw) from None
@@ -252,21 +290,23 @@ async def _first_look(transport: ModelTransport) -> tuple[str, ...] | None:
     raise problems.unreachable(transport.base_url, detail or "The connection breaks off")
 
 
-def _open(endpoint: Endpoint) -> tuple[_Driver, Cached]:
+def _open(endpoint: Endpoint) -> tuple[_Driving, Cached]:
     shared = _current()
     log = open_log(endpoint.log_path)
-    place = (endpoint.base_url, endpoint.api_key_env, endpoint.client)
+    batches = f"batches {endpoint.log_path}" if endpoint.batch else ""
+    place = (endpoint.base_url, endpoint.api_key_env, endpoint.provider, endpoint.client, batches)
     driver = shared.drivers.get(place)
     if driver is None or driver.stopped is not None:
         http = open_transport(endpoint)
         if driver is not None:
             loop.on_close(driver.close)
-        driver = shared.drivers[place] = _Driver(http, endpoint.client)
-        for old in [key for key in shared.backends if key[:3] == place]:
+        driver = _BatchDriver(http, endpoint, log) if endpoint.batch else _Driver(http, endpoint.client)
+        shared.drivers[place] = driver
+        for old in [key for key in shared.backends if key[0] == place]:
             del shared.backends[old]
-    backend = shared.backends.get((*place, endpoint.log_path))
+    backend = shared.backends.get((place, endpoint.log_path))
     if backend is None:
-        backend = shared.backends[(*place, endpoint.log_path)] = Cached(driver, log, driver.stop)
+        backend = shared.backends[(place, endpoint.log_path)] = Cached(driver, log, driver.stop)
     name = f"dialect {problems.redacted(endpoint.base_url)}"
     driver.http.dialects.on_learned = lambda model, dialect: log.set_note(f"{name} {model}", dialect.model_dump_json())
     if endpoint.model and endpoint.model not in driver.http.dialects:

@@ -135,6 +135,50 @@ def no_probe(url: str, model: str, reason: str, raw: str) -> UsageError:
     )
 
 
+def no_openai() -> UsageError:
+    """The Batch API is wanted without its package."""
+    return UsageError(
+        "The Batch API cannot be used.",
+        "The package openai is not installed.",
+        "Install it with: pip install 'datagen[batch]'",
+    )
+
+
+def no_batches(url: str, said: str) -> UsageError:
+    """The endpoint refuses files or batches as such."""
+    told = " ".join(said.split())[:300]
+    return UsageError(
+        f"The endpoint {redacted(url)} takes no batches.",
+        f"It answers: {told}" + ("" if told.endswith(".") else "."),
+        "Use an endpoint with the Batch API, or leave generator.backend at auto.",
+    )
+
+
+def batch_refused(url: str, batch: str, said: str) -> StoppedEarly:
+    """A whole batch failed its validation."""
+    told = " ".join(said.split())[:300]
+    return StoppedEarly(
+        f"The endpoint {redacted(url)} refused the batch {batch}.",
+        f"It says: {told}" + ("" if told.endswith(".") else "."),
+        f"Mend that, then {AGAIN}",
+    )
+
+
+def batch_cancelled(url: str, batch: str) -> StoppedEarly:
+    """Somebody cancelled a batch of ours."""
+    return StoppedEarly(
+        f"The batch {batch} at {redacted(url)} was cancelled.",
+        "Not by datagen; what it had answered by then is kept.",
+        "To ask for the rest, run the same command again.",
+    )
+
+
+def batches_go_on(batches: int, requests: int) -> str:
+    """What to tell somebody who interrupts a run whose batches are under way."""
+    some = f"{batches} {'batch goes' if batches == 1 else 'batches go'} on at the endpoint, with {requests:,} requests"
+    return f"{some}. The same command fetches the results; nothing is asked or paid twice."
+
+
 def redirected(url: str, location: str) -> UsageError:
     """HTTP 3xx: the key is not carried to another place."""
     target = f"to {redacted(location)}" if redacted(location) else "elsewhere"

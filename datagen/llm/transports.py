@@ -10,6 +10,7 @@ from datagen.llm.dialect import Dialects
 from datagen.llm.presets import preset
 
 if TYPE_CHECKING:
+    from datagen.llm.batch_api import BatchApi
     from datagen.llm.connect import Endpoint
 
 
@@ -59,3 +60,16 @@ def open_transport(endpoint: Endpoint) -> ModelTransport:
         first=kind.dialect if kind else None,
         headers=kind.sent_headers() if kind else {},
     )
+
+
+def open_batches(endpoint: Endpoint) -> BatchApi:
+    """The Batch API of an endpoint; nothing is sent yet.
+
+    Raises:
+        UsageError: the package openai is not installed.
+    """
+    from datagen.llm.batch_api import BatchApi  # as is OpenAIBackend
+
+    kind = preset(endpoint.provider) if endpoint.provider else None
+    secret = os.environ.get(endpoint.api_key_env, "").strip() if endpoint.api_key_env else ""
+    return BatchApi(endpoint.base_url, secret, endpoint.api_key_env, kind.sent_headers() if kind else {})
