@@ -70,9 +70,10 @@ def recipes(config: Config, models: Models, gold: Sequence[Sample] = ()) -> list
         from datagen.generate.extractive import Extractive
 
         return [(Extractive(), 1.0)]
+    from datagen.generate.instruct import Instruct
     from datagen.generate.qa import QA
 
-    kinds: dict[str, Any] = {"qa": QA}
+    kinds: dict[str, Any] = {"qa": QA, "instruct": Instruct}
     model = models.generator.model
     wanted = [(name, rate) for name, rate in config.generator.recipes.items() if rate]
     return [(kinds[name](config.generator, model, config.seed, gold), rate) for name, rate in wanted]
