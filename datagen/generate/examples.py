@@ -100,8 +100,8 @@ def samples_of(row: Any) -> list[Sample]:
             raise ValueError("messages need a user and then an assistant")
         return [_sample(messages, first, second, _quotes(row), {})]
     items = next((row[name] for name in _LISTS if name in row), [row])
-    if not isinstance(items, list):
-        raise TypeError("pairs and tasks must be lists")
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        raise TypeError("pairs and tasks must be lists of objects")
     found: list[Sample] = []
     for item in items:
         extra = {name: value for name in ("type", "input") if (value := _text(item, name))}
@@ -114,10 +114,10 @@ def samples_of(row: Any) -> list[Sample]:
 
 
 def _text(row: Mapping[str, Any], name: str) -> str:
-    value = row.get(name) or ""
-    if not isinstance(value, str):
+    value = row.get(name)
+    if not isinstance(value, str | None):
         raise TypeError(f"{name} must be text")
-    return value
+    return value or ""
 
 
 def _needed(row: Mapping[str, Any], name: str) -> str:
