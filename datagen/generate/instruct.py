@@ -33,7 +33,7 @@ NONE, WIDEN = "none", "widen"
 # Evol-Instruct's "elimination evolving" drops what speaks of the rewriting itself.
 _LEAKED = re.compile(
     r"#\s*(?:rewritten|given|created|new) (?:prompt|instruction)\s*#|"
-    r"\b(?:given|rewritten|evolved|original|drafted) (?:prompt|instruction)\b|\bthe draft(?:'s|’s)?\b",
+    r"\b(?:given|rewritten|evolved|original|draft|drafted) (?:prompt|instruction)\b",
     re.IGNORECASE,
 )
 

@@ -136,7 +136,7 @@ def test_no_draft_nothing_to_evolve() -> None:
         ("widen", "Explain how to fill the pump", True),
         ("deepen", "Rewrite the given prompt so that it explains how to fill the pump and rest it.", True),
         ("deepen", "#Rewritten Prompt#: Explain how to fill the pump, and why it must rest.", True),
-        ("deepen", "As in the draft, explain how to fill the pump, and why it must rest.", True),
+        ("deepen", "As in the draft instruction, explain how to fill the pump, and why it must rest.", True),
     ],
 )
 def test_an_evolution_that_is_none(way: str, instruction: str, degenerates: bool) -> None:
@@ -144,9 +144,11 @@ def test_an_evolution_that_is_none(way: str, instruction: str, degenerates: bool
     assert reasons(generate(backend, way)) == ["not_evolved" if degenerates else None]
 
 
-def test_a_draft_of_the_subject_is_no_talk_of_rewriting() -> None:
-    draft = Made(instruction="Send the draft to the editor.", input="", evidence=[], output="")
-    changed = Changed(**{**draft.model_dump(), "instruction": "Send the draft to the editor by noon.", "number": 1})
+def test_what_the_draft_speaks_of_is_no_talk_of_rewriting() -> None:
+    draft = Made(instruction="Explain the original instruction.", input="", evidence=[], output="")
+    changed = Changed(
+        **{**draft.model_dump(), "instruction": "Explain the original instruction to a beginner.", "number": 1}
+    )
     assert degenerate(draft, changed, "constrain") == ""
 
 
