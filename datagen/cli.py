@@ -36,6 +36,7 @@ app = typer.Typer(
 )
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, as in runs/docs.", show_default=False)]
+PROVIDERS = "Preset: openai, vllm, ollama, llamacpp, lmstudio, openrouter or ray; gives address and key variable."
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object for programs.")]
 
 
@@ -172,7 +173,7 @@ def run(
     ] = None,
     target: Annotated[
         Optional[int],  # noqa: UP045
-        typer.Option("--target", min=1, help="Samples to keep, the best; fewer found is exit code 1."),
+        typer.Option("--target", min=1, help="Accepted samples wanted: rounds go on until so many are kept."),
     ] = None,
     settings: Annotated[
         Optional[list[str]],  # noqa: UP045
@@ -181,6 +182,10 @@ def run(
     base_url: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option("--base-url", metavar="URL", help="OpenAI-compatible endpoint; the key is in OPENAI_API_KEY."),
+    ] = None,
+    provider: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--provider", metavar="NAME", help=PROVIDERS),
     ] = None,
     model: Annotated[
         Optional[str],  # noqa: UP045
@@ -194,6 +199,9 @@ def run(
         Optional[int],  # noqa: UP045
         typer.Option("--concurrency", min=1, help="Requests in flight at most."),
     ] = None,
+    balance_length: Annotated[
+        bool, typer.Option("--balance-length", help="Drop pairs until length does not tell chosen from rejected.")
+    ] = False,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Try again what failed by connection, time-out or server error.")
     ] = False,
@@ -210,9 +218,11 @@ def run(
         "sources.paths": source or None,
         "limits.target": target,
         "generator.base_url": base_url,
+        "generator.provider": provider,
         "generator.model": model,
         "judge.model": judge_model,
         "client.concurrency": concurrency,
+        "generator.preference.balance_length": balance_length or None,
     }
     named = {key: value for key, value in options.items() if value is not None}
     settled = pipeline.configure(config, settings or [], named)
@@ -274,12 +284,16 @@ def doctor(
         Optional[str],  # noqa: UP045
         typer.Option("--base-url", metavar="URL", help="Endpoint to look at; default: as `run` would choose."),
     ] = None,
+    provider: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--provider", metavar="NAME", help=PROVIDERS),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show what is installed, which model answers, and what `run` would use."""
     from datagen import diagnose
 
-    state = diagnose.doctor(base_url)
+    state = diagnose.doctor(base_url, provider)
     typer.echo(json.dumps(state, ensure_ascii=False) if as_json else printable(diagnose.text(state)))
 
 

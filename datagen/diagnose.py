@@ -23,9 +23,10 @@ EXTRAS = (
 )
 
 
-def doctor(base_url: str | None = None) -> dict[str, Any]:
+def doctor(base_url: str | None = None, provider: str | None = None) -> dict[str, Any]:
     """Look at this machine and at the endpoint ``run`` would use. Asks ``/models`` and nothing else."""
-    named = {"generator.base_url": base_url} if base_url else {}
+    options = {"generator.base_url": base_url, "generator.provider": provider}
+    named = {key: value for key, value in options.items() if value}
     config = settings.load(settings.default_file(), values=named)
     url = models.endpoint_url(config)
     endpoint: dict[str, Any] = {"url": redacted(url), "models": [], "problem": ""}
@@ -63,7 +64,10 @@ def _models(config: settings.Config, url: str) -> list[str]:
     from datagen.llm.connect import Endpoint, close, list_models
 
     endpoint = Endpoint(
-        base_url=url, api_key_env=config.generator.api_key_env, model="", client=config.client, log_path=""
+        base_url=url,
+        api_key_env=models.key_variable(config),
+        provider=config.generator.provider,
+        client=config.client,
     )
     try:
         return list(list_models(endpoint))
@@ -83,7 +87,7 @@ def text(state: dict[str, Any]) -> str:
     )
     endpoint = state["endpoint"]
     if not endpoint["url"]:
-        lines.append("endpoint   none named (--base-url, OPENAI_BASE_URL or OPENAI_API_KEY)")
+        lines.append("endpoint   none named (--base-url, --provider, OPENAI_BASE_URL or OPENAI_API_KEY)")
     elif endpoint["problem"]:
         lines.append(f"endpoint   {endpoint['url']}: {endpoint['problem']}")
     else:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from datagen.config import Config
 from datagen.core.errors import UsageError
+from datagen.llm.presets import preset
 
 OPENAI_URL = "https://api.openai.com/v1"
 OPENAI_KEY = "OPENAI_API_KEY"
@@ -22,24 +22,32 @@ class Models:
     Attributes:
         generator, judge, base: resolved endpoints (``base`` answers without the document), or None.
         log: the call log, or None.
-        schema_mode: how the generator's endpoint takes a JSON schema, as in ``"json_schema"``.
+        facts: what the generator's endpoint turned out to be, or None.
     """
 
     generator: Any = None
     judge: Any = None
     base: Any = None
     log: Any = None
-    schema_mode: str = ""
+    facts: Any = None
 
 
 def key_variable(config: Config) -> str:
     """The environment variable with the generator's key."""
-    return config.generator.api_key_env or OPENAI_KEY
+    generator = config.generator
+    if generator.api_key_env or not generator.provider:
+        return generator.api_key_env or OPENAI_KEY
+    return preset(generator.provider).api_key_env
 
 
 def endpoint_url(config: Config) -> str:
-    """The endpoint ``auto`` and ``openai`` would use, or "" for none."""
-    url = config.generator.base_url or os.environ.get("OPENAI_BASE_URL", "")
+    """The endpoint that would be used, or "" for none: the one named, else the provider's, else the environment's."""
+    generator = config.generator
+    if generator.base_url:
+        return generator.base_url
+    if generator.provider:
+        return preset(generator.provider).base_url
+    url = os.environ.get("OPENAI_BASE_URL", "")
     if not url and os.environ.get(key_variable(config)):
         url = OPENAI_URL
     return url
@@ -53,11 +61,11 @@ def uses_model(config: Config) -> bool:
     """
     backend = config.generator.backend
     url = endpoint_url(config)
-    if backend == "openai" and not url:
+    if backend in ("openai", "batch") and not url:
         raise UsageError(
-            "generator.backend is openai, but no endpoint is known.",
-            "Neither generator.base_url nor OPENAI_BASE_URL nor a key is set.",
-            "Give --base-url URL, or leave generator.backend at auto.",
+            f"generator.backend is {backend}, but no endpoint is known.",
+            "Neither generator.base_url nor generator.provider nor OPENAI_BASE_URL nor a key is set.",
+            "Give --base-url URL or --provider NAME, or leave generator.backend at auto.",
         )
     named = config.generator.model or config.judge.model or config.judge.base_url
     if backend == "auto" and not url and named:
@@ -72,7 +80,7 @@ def uses_model(config: Config) -> bool:
             "generator.preference.share is above 0 and judge.enabled is false: nothing could check the pairs.",
             "Leave judge.enabled at true, or set generator.preference.share to 0.",
         )
-    return backend == "openai" or (backend == "auto" and bool(url))
+    return backend in ("openai", "batch") or (backend == "auto" and bool(url))
 
 
 def connect(config: Config, log_path: Path) -> Models:
@@ -88,6 +96,8 @@ def connect(config: Config, log_path: Path) -> Models:
         base_url=endpoint_url(config),
         api_key_env=key_variable(config),
         model=config.generator.model,
+        provider=config.generator.provider,
+        batch=config.generator.backend == "batch",
         client=config.client,
         log_path=str(log_path),
     )
@@ -98,7 +108,7 @@ def connect(config: Config, log_path: Path) -> Models:
         update: dict[str, Any] = {"model": model or generator.model}
         if base_url:
             # Another host: the generator's key is not for it, unless the configuration names the variable.
-            update = {"base_url": base_url, "model": model, "api_key_env": ""}
+            update = {"base_url": base_url, "model": model, "api_key_env": "", "provider": "", "batch": False}
         if api_key_env:
             update["api_key_env"] = api_key_env
         found = generator.model_copy(update=update)
@@ -111,16 +121,12 @@ def connect(config: Config, log_path: Path) -> Models:
     base = None
     if preference.share and preference.ways.get("on_policy"):
         base = other(preference.base_url, preference.model)
-    return Models(generator, judge, base, log, facts.schema_mode)
+    return Models(generator, judge, base, log, facts)
 
 
 def text(models: Models) -> str:
     """One line for people."""
     judge = f"judge {models.judge.model}" if models.judge is not None else "no judge"
-    return f"Generator {models.generator.model} ({models.schema_mode}), {judge}."
-
-
-def parts(models: Models) -> Mapping[str, str]:
-    """The names of the models by what they do."""
-    found = {"generator": models.generator, "judge": models.judge, "base": models.base}
-    return {part: endpoint.model for part, endpoint in found.items() if endpoint is not None}
+    able = [name for name in ("logprobs", "n", "seed") if getattr(models.facts, name)]
+    takes = ", ".join([models.facts.schema_mode, *able])
+    return f"Generator {models.generator.model} ({takes}), {judge}."
