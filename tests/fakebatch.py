@@ -44,8 +44,9 @@ class FakeBatches:
         return f"http://127.0.0.1:{self.port}/v1"
 
     def stats(self) -> dict[str, Any]:
-        """``uploads``, ``creates``, ``lists``, ``questions``; ``batches`` (id, status, keys, model, metadata);
-        ``answered``: how often each key was answered, which is what one pays for; ``chats``: bodies of questions."""
+        """``uploads``, ``creates``, ``lists``, ``questions``; ``batches`` (id, status, keys, forms);
+        ``answered``: how often each key was answered, which is what one pays for; ``chats``: bodies of
+        questions, and their ``headers``."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/stats", timeout=10) as response:
             found: dict[str, Any] = json.load(response)
         return found
@@ -105,6 +106,7 @@ class _World:
         self.counts: Counter[str] = Counter()
         self.answered: Counter[str] = Counter()
         self.chats: list[dict[str, Any]] = []
+        self.headers: list[dict[str, str]] = []
 
     def keep(self, data: bytes) -> str:
         name = f"file-{len(self.files)}"
@@ -233,7 +235,11 @@ class _Handler(BaseHTTPRequestHandler):
                 for b in world.batches
             ]
             counts = {k: n for k, n in world.counts.items() if not k.startswith("asked")}
-            self._send(200, {**counts, "batches": shown, "answered": world.answered, "chats": world.chats})
+            self._send(
+                200,
+                {**counts, "batches": shown, "answered": world.answered, "chats": world.chats}
+                | {"headers": world.headers},
+            )
         elif path == "/v1/models":
             self._send(200, {"object": "list", "data": [{"id": "fake-model", "object": "model"}]})
         elif parts[:2] == ["v1", "files"] and parts[-1] == "content":
@@ -285,11 +291,16 @@ class _Handler(BaseHTTPRequestHandler):
         elif path == "/v1/chat/completions":
             body = json.loads(data)
             world.chats.append(body)
+            world.headers.append({name.lower(): value for name, value in self.headers.items()})
             for name in options.refuses.split(","):
                 if name and name in body:
-                    error = {"message": f"You are not allowed to request {name} from this model.", "param": None}
+                    error = {"message": f"You are not allowed to request '{name}' from this model.", "param": None}
                     self._send(403 if name == "logprobs" else 400, {"error": error})
                     return False
+            name = ((body.get("response_format") or {}).get("json_schema") or {}).get("name")
+            if name is not None and name == options.refuses_schema:
+                self._send(400, {"error": {"message": f"Invalid schema for response_format '{name}'."}})
+                return False
             if options.cryptic and body.get("n", 1) > 1:
                 self._send(400, {"error": {"message": "Bad request."}})
                 return False

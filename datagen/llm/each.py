@@ -37,4 +37,4 @@ def ask_each(stage: str, endpoint: Endpoint, items: Sequence[T], one: Callable[[
         advance(stage, done=1)
         return result
 
-    return loop.run(loop.gather_lazily(counted, items, endpoint.client.concurrency))
+    return loop.run(loop.gather_lazily(counted, items, endpoint.in_flight))

@@ -294,13 +294,11 @@ def test_interrupted_and_continued(tmp_path: Path) -> None:
         at = endpoint(server, tmp_path)
 
         async def interrupted() -> None:
-            async with asyncio.timeout(30):
-                waiting = [asyncio.ensure_future(open_backend(at).complete(r)) for r in questions()]
-                while not open_log(at.log_path) or batch_store.waiting(open_log(at.log_path))[1] < QUESTIONS:
-                    await asyncio.sleep(0.02)
-                for task in waiting:
-                    task.cancel()
-                await asyncio.gather(*waiting, return_exceptions=True)
+            waiting = [asyncio.ensure_future(open_backend(at).complete(r)) for r in questions()]
+            await asyncio.to_thread(wait_for, lambda: batch_store.waiting(open_log(at.log_path))[1] == QUESTIONS)
+            for task in waiting:
+                task.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
 
         loop.run(interrupted())
         said = problems.batches_go_on(*batch_store.waiting(open_log(at.log_path)))

@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 import os
 import pickle
+import sqlite3
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,6 +23,7 @@ from datagen.llm.ask import Unusable, ask
 from datagen.llm.backend import CallFailed
 from datagen.llm.cached import CallLog
 from datagen.llm.connect import Endpoint, Facts, list_models, open_backend, open_log, resolve
+from tests.fakebatch import fake_batches
 from tests.fakeserver import FakeServer, fake_server
 from tests.fakeserver_faults import KINDS
 from tests.llm.support import QUICK, Pairs, question
@@ -112,6 +116,75 @@ def test_the_form_is_found_out_once(tmp_path: Path, options: dict[str, bool], mo
         asked = len(server.journal())
         outcomes(at, ["x"])  # what is known is read from the log, so the first question has the right form
         assert {entry["form"] for entry in server.journal()[asked:]} == {None if mode == "prompt" else mode}
+
+
+@pytest.mark.parametrize(
+    ("options", "n", "logprobs", "seed"),
+    [
+        ({}, True, True, True),
+        ({"ignores_n": True}, False, True, True),
+        ({"ignores_logprobs": True}, True, False, True),
+        ({"refuses": "n,logprobs"}, False, False, True),  # the latter with HTTP 403, as OpenAI does
+        ({"refuses": "seed,temperature"}, True, True, False),
+        ({"cryptic": True}, False, False, True),
+    ],
+)
+def test_what_it_can_do_is_found_out_once(
+    tmp_path: Path, options: dict[str, Any], n: bool, logprobs: bool, seed: bool
+) -> None:
+    with fake_batches(**options) as server:
+        at = Endpoint(base_url=server.url, client=QUICK, log_path=str(tmp_path / "calls.sqlite"))
+        facts = resolve(at)
+        assert (facts.n, facts.logprobs, facts.seed) == (n, logprobs, seed)
+        asked = len(server.stats()["chats"])
+        connect.close()
+        assert resolve(at) == facts
+        assert len(server.stats()["chats"]) == asked
+        # What it does not take or heed is not sent again, in this process or the next.
+        wanted = {"n": 2, "logprobs": True, "top_logprobs": 3, "seed": 1, "temperature": 0.5}
+        at = at.model_copy(update={"model": facts.model})
+        reply = loop.run(open_backend(at).complete(question(params=wanted)))
+        (sent,) = server.stats()["chats"][asked:]
+        assert ("n" in sent, "logprobs" in sent, "top_logprobs" in sent, "seed" in sent) == (
+            n,
+            logprobs,
+            logprobs,
+            seed,
+        )
+        assert (bool(reply.choices), bool(reply.logprobs)) == (n, logprobs)
+
+
+def test_a_schema_refused_after_the_probe_is_asked_for_in_another_form_from_then_on(tmp_path: Path) -> None:
+    with fake_batches(refuses_schema="reply") as server:
+        at = Endpoint(base_url=server.url, client=QUICK, log_path=str(tmp_path / "calls.sqlite"))
+        assert resolve(at).schema_mode == "json_schema"
+        at = at.model_copy(update={"model": "fake-model"})
+        loop.run(open_backend(at).complete(question("1")))
+        connect.close()
+        loop.run(open_backend(at).complete(question("2")))
+        loop.run(open_backend(at).complete(question("3", schema_name="smaller")))
+        forms = [(c["response_format"]["type"]) for c in server.stats()["chats"]]
+        # The probe, a refusal, and the answer to it; then nothing is refused; another schema is not concerned.
+        assert forms == ["json_schema", "json_schema", "json_object", "json_object", "json_schema"]
+
+
+def test_a_log_of_an_earlier_version_still_opens(tmp_path: Path) -> None:
+    with fake_server(models=["m"]) as server:
+        at = endpoint(server, tmp_path)
+        resolve(at)
+        connect.close()
+        with closing(sqlite3.connect(tmp_path / "calls.sqlite")) as db, db:
+            db.execute("DROP TABLE extras")
+            old = '{"schema_mode":"json_schema","long_name":false,"dropped":[]}'
+            db.execute("UPDATE notes SET value=? WHERE name LIKE 'dialect%'", (old,))
+        with CallLog(tmp_path / "calls.sqlite", read_only=True) as log:
+            assert [t.calls for t in log.totals()] == [1]
+            assert log.get("nothing") is None
+        asked = server.stats()["questions"]
+        facts = resolve(at)
+        assert (facts.model, facts.n, facts.logprobs) == ("m", False, False)  # not known, so not relied upon
+        assert server.stats()["questions"] == asked
+        assert outcomes(at.model_copy(update={"model": "m"}), ["x"]) == ["as_is"]
 
 
 def test_nothing_there() -> None:

@@ -12,9 +12,11 @@ from email.utils import formatdate
 import pytest
 
 from datagen.core.errors import StoppedEarly, UsageError
+from datagen.core.hashing import digest
+from datagen.core.record import Message
 from datagen.llm import problems
-from datagen.llm.backend import Reply
-from datagen.llm.dialect import Dialect, adapted, body
+from datagen.llm.backend import Reply, Request
+from datagen.llm.dialect import Dialect, Dialects, adapted, body
 from datagen.llm.envelope import read_models, read_reply, retry_after
 from datagen.llm.faults import MAX_RAW, Fault, Rejected
 from datagen.llm.openai import OpenAIBackend
@@ -334,3 +336,96 @@ def test_a_refusal_about_something_else_changes_no_form() -> None:
     request = question(params={"max_tokens": 5})
     assert adapted(Dialect(), request, "This model's context length is 4096 tokens.") is None
     assert adapted(Dialect(schema_mode="prompt"), request, "response_format") is None
+    assert adapted(Dialect(), question(params={"n": 2}), "Invalid value for n in messages") is None
+
+
+REFUSALS = [
+    ("temperature", "Unsupported value: 'temperature' does not support 0.7 with this model."),
+    ("seed", '{"detail":[{"type":"extra_forbidden","loc":["body","seed"],"msg":"Extra inputs are not permitted"}]}'),
+    ("logprobs", "You are not allowed to request logprobs from this model"),
+    ("logprobs", "Gaudi doesn't support logprobs. Please remove 'logprobs'/'top_logprobs' from your request."),
+    ("logprobs", "Logprobs is not enabled for this model"),
+    ("n", "Only one completion choice is allowed"),
+    ("n", "n must be 1 when using greedy sampling, got 2."),
+    ("n", "Unsupported parameter: 'n' is not supported with this model."),
+]
+
+
+@pytest.mark.parametrize(("name", "said"), REFUSALS)
+def test_refusals_in_the_words_of_several_servers(name: str, said: str) -> None:
+    params = {"temperature": 0.7, "seed": 1, "logprobs": True, "top_logprobs": 2, "n": 2, "max_tokens": 5}
+    request = question(params=params)
+    other = adapted(Dialect(), request, said)
+    assert other is not None
+    sent = json.loads(body(request, other))
+    gone = {"logprobs", "top_logprobs"} if name == "logprobs" else {name}
+    assert set(params) - set(sent) == gone
+    assert other.schema_mode == "json_schema"
+    assert adapted(other, request, said) != other  # never the same again
+
+
+def test_what_requests_learn_apart_comes_together() -> None:
+    known = Dialects()
+    told: list[tuple[str, Dialect]] = []
+    known.on_learned = lambda model, dialect: told.append((model, dialect))
+    known["m"] = Dialect(probed=True)
+    first = known["m"].model_copy(update={"weaker": (("qa", "json_object"),)})
+    second = known["m"].model_copy(update={"weaker": (("judge", "prompt"), ("qa", "prompt")), "dropped": ("seed",)})
+    known.learn("m", first)
+    known.learn("m", second)
+    known.learn("m", first)  # was under way all the while
+    assert known["m"].weaker == (("judge", "prompt"), ("qa", "prompt"))
+    assert known["m"].dropped == ("seed",)
+    assert [model for model, _ in told] == ["m", "m"]
+
+
+def test_tool_messages_in_the_documented_form() -> None:
+    call = {"id": "c1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
+    messages = (
+        Message(role="user", content="Rain?"),
+        Message(role="assistant", content="", tool_calls=(call,)),
+        Message(role="tool", content="yes", tool_call_id="c1", name="weather"),
+    )
+    request = question().model_copy(update={"messages": messages})
+    assert json.loads(body(request, Dialect()))["messages"] == [
+        {"role": "user", "content": "Rain?"},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "content": "yes", "tool_call_id": "c1", "name": "weather"},
+    ]
+    keys = {request.key()}
+    for number, change in ((1, {"tool_calls": ()}), (2, {"tool_call_id": "c2"}), (2, {"name": ""})):
+        other = list(messages)
+        other[number] = other[number].model_copy(update=change)
+        keys.add(request.model_copy(update={"messages": tuple(other)}).key())
+    assert len(keys) == 4
+
+
+def test_the_key_of_a_plain_request_stays_what_it_was() -> None:
+    request = Request(model="m", messages=(Message(role="user", content="x"),), params={"seed": 1}, index=2)
+    assert request.key() == digest(
+        {"model": "m", "messages": [["user", "x"]], "params": {"seed": 1}, "schema": None, "index": 2}
+    )
+
+
+def test_choices_and_log_probabilities() -> None:
+    choices = [{"message": {"content": t}, "finish_reason": f} for t, f in (("a", "stop"), (None, "length"))]
+    choices[0]["logprobs"] = {
+        "content": [
+            {"token": "a", "logprob": -0.5, "top_logprobs": [{"token": "a", "logprob": -0.5}]},
+            {"token": "b", "logprob": float("-inf"), "top_logprobs": None},
+            {"token": "c", "logprob": float("nan")},
+        ]
+    }
+    found = read_reply("k", json.dumps({"choices": choices}).encode())
+    assert (found.text, found.choices, found.finishes) == ("a", ("a", ""), ("stop", "length"))
+    assert [t.logprob for t in found.logprobs] == [-0.5, -9999.0, -9999.0]
+    assert found.logprobs[0].top == (("a", -0.5),)
+    for odd in ([], {}, {"content": None}, {"content": [{"token": 1, "logprob": 0}]}, {"tokens": ["a"]}):
+        choices[0]["logprobs"] = odd
+        assert read_reply("k", json.dumps({"choices": choices}).encode()).logprobs == ()
+
+
+def test_an_error_that_comes_as_an_answer() -> None:
+    broken = {"choices": [{"message": {"content": "half"}, "finish_reason": "error"}]}
+    with pytest.raises(Fault, match="bad_envelope"):
+        read_reply("k", json.dumps(broken).encode())
