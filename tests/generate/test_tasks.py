@@ -143,7 +143,7 @@ def test_what_is_rejected(family: str, change: dict[str, Any], wanted: str) -> N
     # The paragraph is drawn; a copy of either is one.
     if wanted == "copy" and FAMILIES[family].input == "paragraph":
         text = made(family).lineage.quotes[0].text
-        change = {name: text for name in change}
+        change = dict.fromkeys(change, text)
     assert reason(family, **change) == wanted
 
 
