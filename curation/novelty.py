@@ -22,7 +22,7 @@ from datagen.core.hashing import digest
 from datagen.core.record import AnyRecord, Sample, Verdict
 from datagen.core.stage import Fold, Shard
 
-_CHEAP = 2048  # holders of a word that cost less to count than the candidates they rule out
+_CHEAP = 8192  # holders of a word that cost less to count than the candidates they rule out
 _ROUNDING = 1e-9
 
 
@@ -166,10 +166,11 @@ class Earlier:
         while looked < n and len(lists[looked]) <= _CHEAP:
             looked += 1
         held = np.concatenate([np.frombuffer(part, np.int32) for part in lists[:looked] if part] or [nothing])
+        fewest = max(1, least - (n - looked))
         if len(held) * 8 > len(self._texts):
-            counts = np.bincount(held, minlength=1)
-            places = np.flatnonzero(counts)
-            counts = counts[places]
+            every = np.bincount(held, minlength=1)
+            places = np.flatnonzero(every >= fewest)
+            counts = every[places]
         else:
             places, counts = np.unique(held, return_counts=True)
         lengths = self._lengths[places]
