@@ -14,7 +14,7 @@ from datagen.core.section import Section
 from datagen.llm import loop, problems, prompts
 from datagen.llm.backend import Backend, CallFailed, Reply, Request
 from datagen.llm.batch import BatchBackend
-from datagen.llm.batch_store import BatchStore
+from datagen.llm.batch_store import BatchStore, waiting
 from datagen.llm.cached import Cached, CallLog
 from datagen.llm.config import ClientConfig
 from datagen.llm.dialect import Dialect, SchemaMode
@@ -154,6 +154,17 @@ def open_log(path: str) -> CallLog:
             log = shared.logs[path] = CallLog(path)
             loop.on_close(_close_all)
         return log
+
+
+def under_way(log_path: str) -> str:
+    """What to tell somebody whose run ends while batches are under way; "" where none are.
+
+    Raises:
+        UsageError: there is no such log.
+    """
+    with CallLog(log_path, read_only=True) as log:
+        batches, requests = waiting(log)
+    return problems.batches_go_on(batches, requests) if batches else ""
 
 
 def close() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import random
 import subprocess
 import sys
 import time
@@ -277,6 +279,23 @@ def test_killed_before_it_knew_that_its_batch_had_begun(tmp_path: Path) -> None:
         assert set(stats["answered"].values()) == {1}
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(2))
+def test_killed_again_and_again_at_any_moment(tmp_path: Path, seed: int) -> None:
+    draw = random.Random(seed)
+    with fake_batches(validate=2, work=4, expire=1, fail=0.3, upload_429=1) as server:
+        for _ in range(5):
+            process = child(server, tmp_path)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(draw.uniform(0.5, 1.6))
+            process.kill()
+            process.wait()
+        assert reasons(answers(endpoint(server, tmp_path, attempts=9), questions())) == {"": QUESTIONS}
+        answered = server.stats()["answered"]
+        assert len(answered) == QUESTIONS
+        assert set(answered.values()) == {1}  # what was paid for was kept, and nothing was paid for twice
+
+
 def test_a_batch_that_was_noted_and_never_begun_is_sent_once(tmp_path: Path) -> None:
     with fake_batches() as server:
         at = endpoint(server, tmp_path)
@@ -301,11 +320,11 @@ def test_interrupted_and_continued(tmp_path: Path) -> None:
             await asyncio.gather(*waiting, return_exceptions=True)
 
         loop.run(interrupted())
-        said = problems.batches_go_on(*batch_store.waiting(open_log(at.log_path)))
-        assert said.startswith("1 batch goes on at the endpoint, with 40 requests")
         connect.close()
+        assert connect.under_way(at.log_path).startswith("1 batch goes on at the endpoint, with 40 requests")
         hold.touch()
         assert reasons(answers(at, questions())) == {"": QUESTIONS}
+        assert connect.under_way(at.log_path) == ""
         assert set(server.stats()["answered"].values()) == {1}
 
 
