@@ -53,9 +53,33 @@ _SHARED: dict[str, Counter[str]] = {
     group: Counter(word for code in codes for word in WORDS[code])
     for group, codes in {"latin": _LATIN, **_BY_SCRIPT}.items()
 }
+# What people call the languages told apart here, in English and as their speakers do.
+_NAMES = {
+    "en": "english", "de": "german deutsch", "fr": "french français francais", "es": "spanish español espanol",
+    "it": "italian italiano", "pt": "portuguese português portugues", "nl": "dutch nederlands flemish",
+    "sv": "swedish svenska", "da": "danish dansk", "no": "norwegian norsk bokmål nynorsk", "fi": "finnish suomi",
+    "pl": "polish polski", "cs": "czech čeština", "tr": "turkish türkçe", "ro": "romanian română",
+    "hu": "hungarian magyar", "id": "indonesian", "vi": "vietnamese",
+    "ru": "russian русский", "uk": "ukrainian українська", "bg": "bulgarian български", "sr": "serbian српски",
+    "ar": "arabic العربية", "fa": "persian farsi فارسی", "ur": "urdu اردو", "el": "greek ελληνικά",
+    "he": "hebrew עברית", "hi": "hindi हिन्दी", "bn": "bengali bangla বাংলা", "ta": "tamil தமிழ்", "th": "thai ไทย",
+    "ka": "georgian ქართული", "hy": "armenian հայերեն", "ko": "korean 한국어", "ja": "japanese 日本語",
+    "zh": "chinese mandarin 中文",
+}  # fmt: skip
+_CODES = {name: code for code, names in _NAMES.items() for name in names.split()}
+_APART = re.compile(r"[\s,;/()_-]+")
 _LETTER_WEIGHT = 0.5
 # Spelt alike but for little: when these two lead, the lead decides with less.
 _CLOSE = (frozenset({"da", "no"}), frozenset({"es", "pt"}), frozenset({"cs", "pl"}))
+
+
+def code_of(name: str) -> str:
+    """The ISO 639-1 code of a language, by its name or code as in ``"German"``, ``"Deutsch"``, ``"pt-BR"`` or
+    ``"Brazilian Portuguese"``; "" where that is no language that :func:`identify` can name."""
+    parts = [part for part in _APART.split(name.casefold()) if part]
+    if parts and parts[0] in _NAMES:
+        return parts[0]
+    return next((_CODES[part] for part in parts if part in _CODES), "")
 
 
 @lru_cache(maxsize=64)  # the samples of a chunk come one after another and share its text

@@ -1,16 +1,20 @@
 """Rules that need no model: what is empty, cut off, repetitive, an echo, a placeholder or in another language.
 
-:func:`check` works on plain texts; :class:`Rules` applies it to every assistant turn of a sample.
+:func:`check` works on plain texts; :class:`Rules` applies it to every assistant turn of a sample, as far as the
+sample's kind is held to it (:mod:`curation.profiles`).
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from curation.config import RulesConfig
 from curation.language import identify
+from curation.profiles import DEFAULT, UNTOUCHED, Profile, profile_of, stated_language
 from curation.prose import count_words, lines_of, open_fence, without_code, word_list, wordset
 from datagen.core.record import AnyRecord, Sample, Verdict
 from datagen.core.stage import Map, Shard
@@ -52,9 +56,11 @@ _REFERS = re.compile(
     r"\baccording to the (?:text|context|document|author|article|information|section|chunk)\b|"
     r"\b(?:mentioned|described|stated|discussed|listed|given|provided|shown) in the (?:text|passage|context|"
     r"excerpt|document|chunk)\b|"
-    r"\bas (?:mentioned|shown|described|noted|stated|discussed) (?:above|below|earlier)\b",
+    r"\b(?:does|do|did) (?:the|this) (?:passage|excerpt|(?:provided|given|source) text)\b",
     re.I,
 )
+# Later turns of a conversation may point back to earlier ones.
+_REFERS_BACK = re.compile(r"\bas (?:mentioned|shown|described|noted|stated|discussed) (?:above|below|earlier)\b", re.I)
 _DANGLING_WORDS = wordset(
     """and or but nor the a an of to with for because which that is are was were in on by from as if than such at into
     e.g i.e including between their its whose where when while through via be been has have can will would should must
@@ -70,7 +76,7 @@ class Rules(Map):
     """Rejects samples whose text alone shows that they are no use; all others pass unchanged."""
 
     name = STAGE
-    version = 1
+    version = 2
     produces = "sample"
 
     def __init__(self, config: RulesConfig) -> None:
@@ -83,18 +89,27 @@ class Rules(Map):
         return [self._judged(r) if isinstance(r, Sample) and r.verdict is None else r for r in shard]
 
     def _judged(self, sample: Sample) -> Sample:
-        verdict = check_messages(
-            [(m.role, m.content, bool(m.tool_calls)) for m in sample.messages], sample.source, self.config
-        )
+        if sample.recipe in UNTOUCHED:
+            return sample
+        turns = [(m.role, m.content, bool(m.tool_calls)) for m in sample.messages]
+        profile, stated = profile_of(sample), stated_language(sample)
+        verdict = check_messages(turns, sample.source, self.config, profile, stated)
         return sample if verdict is None else sample.model_copy(update={"verdict": verdict})
 
 
-def check_messages(turns: list[tuple[str, str, bool]], source: str, config: RulesConfig) -> Verdict | None:
+def check_messages(
+    turns: Sequence[tuple[str, str, bool]],
+    source: str,
+    config: RulesConfig,
+    profile: Profile = DEFAULT,
+    stated: str = "",
+) -> Verdict | None:
     """The first verdict over the assistant turns of a conversation, or None.
 
     Args:
         turns: role, content, and whether the turn calls tools (its content may then be empty).
         source: the passage the conversation is about, or "".
+        profile, stated: as :func:`check` takes them.
     """
     assistants = sum(role == "assistant" for role, _, _ in turns)
     if not assistants:
@@ -107,35 +122,51 @@ def check_messages(turns: list[tuple[str, str, bool]], source: str, config: Rule
             number += 1
             if calls_tools and not content.strip():
                 continue
-            verdict = check(question, content, source, config)
+            verdict = check(question, content, source, config, profile, stated, opening=number == 1)
             if verdict is not None:
                 where = f"turn {number}: " if assistants > 1 else ""
                 return verdict.model_copy(update={"evidence": where + verdict.evidence})
     return None
 
 
-def check(question: str, answer: str, source: str, config: RulesConfig) -> Verdict | None:
+def check(
+    question: str,
+    answer: str,
+    source: str,
+    config: RulesConfig,
+    profile: Profile = DEFAULT,
+    stated: str = "",
+    *,
+    opening: bool = True,
+) -> Verdict | None:
     """Why a question and its answer are no use, or None.
 
     Args:
         question: the instruction; "" where a turn has none.
         answer: the reply.
         source: the passage they rest on; "" where there is none.
+        profile: which rules this kind of sample is held to.
+        stated: code of the language that was planned for it, or "".
+        opening: does the question open a conversation? Later ones may be as short as "Why?" and point back.
 
     Returns:
         A verdict of stage ``rules``, with one of the reasons ``empty_answer``, ``too_short``, ``too_long``,
-        ``placeholder``, ``boilerplate``, ``refers_to_prompt``, ``truncated``, ``repetition``, ``echo``,
-        ``wrong_language``.
+        ``placeholder``, ``boilerplate``, ``refers_to_prompt``, ``not_json``, ``truncated``, ``repetition``,
+        ``echo``, ``wrong_language``.
     """
-    if not any(c.isalnum() for c in answer):
+    if not answer.strip() or (profile.answer != "own" and not any(c.isalnum() for c in answer)):
         return _reject("empty_answer", "no letter and no digit" if answer.strip() else "no text")
+    asked = question if profile.asks else ""
+    prose = profile.answer == "prose"
+    own = answer if profile.answer in ("prose", "short") else ""  # what a model has worded
     return (
-        _length(question, answer, config)
-        or _phrases(question, answer, source)
-        or _truncated(answer, source)
-        or _repetition(answer, config)
-        or _echo(question, answer, config)
-        or (_language(question, answer, source, config) if config.language_check else None)
+        _length(asked if opening else "", answer, config, profile)
+        or _phrases(asked, own, source, profile, opening)
+        or (_json(answer) if profile.answer == "json" else None)
+        or (_truncated(answer, source) if prose else None)
+        or (_repetition(own, config) if own else None)
+        or (_echo(question, answer, config) if profile.echo else None)
+        or (_language(asked, own, source, config, profile, stated) if config.language_check else None)
     )
 
 
@@ -143,32 +174,43 @@ def _reject(reason: str, evidence: str) -> Verdict:
     return Verdict(stage=STAGE, reason=reason, evidence=evidence)
 
 
-def _length(question: str, answer: str, config: RulesConfig) -> Verdict | None:
+def _length(question: str, answer: str, config: RulesConfig, profile: Profile) -> Verdict | None:
     asked, said = count_words(question), count_words(answer)
     if question and asked < config.min_question_words:
         return _reject("too_short", f"question: {asked} words, at least {config.min_question_words} wanted")
-    if said < config.min_answer_words:
+    if profile.answer == "prose" and said < config.min_answer_words:
         return _reject("too_short", f"answer: {said} words, at least {config.min_answer_words} wanted")
-    if said > config.max_answer_words:
+    if profile.answer in ("prose", "short") and said > config.max_answer_words:
         return _reject("too_long", f"answer: {said} words, at most {config.max_answer_words} wanted")
     return None
 
 
-def _phrases(question: str, answer: str, source: str) -> Verdict | None:
-    prose = without_code(answer)
+def _phrases(question: str, answer: str, source: str, profile: Profile, opening: bool) -> Verdict | None:
+    asked, prose = without_code(question), without_code(answer)
     # What the document itself says is no slip of a model: a verbatim answer, a page that speaks of passages.
     own = "" if answer in source and source else prose
     for name, pattern, text in (
         ("boilerplate", _BOILERPLATE, own),
-        ("placeholder", _PLACEHOLDER, without_code(question)),
+        ("placeholder", _PLACEHOLDER, asked),
         ("placeholder", _PLACEHOLDER, own),
-        ("refers_to_prompt", _REFERS, without_code(question)),
+        ("refers_to_prompt", _REFERS, "" if profile.shows_input else asked),
         ("refers_to_prompt", _REFERS, prose),
+        ("refers_to_prompt", _REFERS_BACK, "" if profile.shows_input or not opening else asked),
+        ("refers_to_prompt", _REFERS_BACK, prose if opening else ""),
     ):
         match = pattern.search(text)
-        if match and not (name == "refers_to_prompt" and match.group().lower() in source.lower()):
+        shown = name == "refers_to_prompt" or (profile.shows_input and text is asked)
+        if match and not (shown and match.group().lower() in source.lower()):
             return _reject(name, f"“{_clip(match.group())}”")
     return None
+
+
+def _json(answer: str) -> Verdict | None:
+    try:
+        value = json.loads(answer)
+    except (ValueError, RecursionError) as error:
+        return _reject("not_json", f"{str(error)[:100]}: “{_clip(answer)}”")
+    return None if isinstance(value, dict) else _reject("not_json", f"no object: “{_clip(answer)}”")
 
 
 def _truncated(answer: str, source: str) -> Verdict | None:
@@ -248,20 +290,31 @@ def _echo(question: str, answer: str, config: RulesConfig) -> Verdict | None:
     return None
 
 
-def _language(question: str, answer: str, source: str, config: RulesConfig) -> Verdict | None:
-    wanted, by = config.language, "configured"
-    if not wanted:
-        wanted, sure = identify(source)
-        by = "the source's"
-        if sure < _LANGUAGE_SURE:
-            return None
-    if wanted == "und":
+def _language(
+    question: str, answer: str, source: str, config: RulesConfig, profile: Profile, stated: str
+) -> Verdict | None:
+    if profile.language == "any":
         return None
-    for name, text in (("answer", answer), ("question", question)):
+    wanted, by = _wanted_language(source, config, profile, stated)
+    if wanted in ("", "und"):
+        return None
+    for name, text in (("answer", answer), ("question", question if profile.question_language else "")):
         code, sure = identify(text)
         if code not in ("und", wanted) and sure >= _LANGUAGE_SURE:
             return _reject("wrong_language", f"{name} in {code} ({sure:.0%} sure), {wanted} wanted ({by})")
     return None
+
+
+def _wanted_language(source: str, config: RulesConfig, profile: Profile, stated: str) -> tuple[str, str]:
+    """The language a sample is held to, "" for none, and who wants it."""
+    if profile.language == "target":
+        return stated, "the translation's"
+    if config.language:
+        return config.language, "configured"
+    if stated and profile.language == "stated":
+        return stated, "planned"
+    code, sure = identify(source)
+    return (code if sure >= _LANGUAGE_SURE else "", "the source's")
 
 
 def _clip(text: str, limit: int = 60) -> str:

@@ -26,3 +26,9 @@ def conversation(turns: list[tuple[str, str]], source: str = "", lineage: Lineag
         source=source,
         lineage=lineage or Lineage(path="a.md", sha256="0" * 64, chunk="c", start=0, end=0, model="none"),
     )
+
+
+def of_family(family: str, question: str, answer: str, source: str = "", **attributes: str) -> Sample:
+    """A sample of a task family."""
+    update = {"recipe": "tasks", "family": family, "attributes": attributes}
+    return sample(question, answer, source).model_copy(update=update)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.language import identify
+from curation.language import code_of, identify
 
 PEPS = Path(__file__).resolve().parents[3] / "shared" / "corpus" / "peps"
 
@@ -171,3 +171,24 @@ def test_any_text_gets_a_code_and_a_share(text: str) -> None:
     code, sure = identify(text)
     assert 2 <= len(code) <= 3
     assert 0 <= sure <= 1
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("German", "de"),
+        ("deutsch", "de"),
+        ("Swiss German", "de"),
+        ("pt-BR", "pt"),
+        ("no", "no"),
+        ("Brazilian Portuguese", "pt"),
+        ("Chinese (Taiwan)", "zh"),
+        ("日本語", "ja"),
+        ("हिन्दी", "hi"),
+        ("Klingon", ""),
+        ("the language of the document, no other", ""),
+        ("", ""),
+    ],
+)
+def test_languages_by_name(name: str, code: str) -> None:
+    assert code_of(name) == code

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from curation.config import RulesConfig
 from curation.rules import Rules, check, repeated_share
 from datagen.core.record import Failure, Message, Sample, Verdict
-from tests.curation.make import conversation, sample
+from tests.curation.make import conversation, of_family, sample
 
 CONFIG = RulesConfig()
 QUESTION = "How do you resume a run?"
@@ -165,3 +165,99 @@ def test_repeated_share_counts_words_in_repeats() -> None:
 @given(st.text(max_size=200), st.text(max_size=200), st.text(max_size=200))
 def test_any_texts_get_a_verdict_or_none(question: str, answer: str, source: str) -> None:
     check(question, answer, source, CONFIG)
+
+
+ENGLISH = "The report shows how many rows were kept and how many were not, and it is there for all of them to read."
+GERMAN = "Der Bericht zeigt, wie viele Zeilen behalten wurden und wie viele nicht, und er ist für alle da."
+
+
+def ruled(record: Sample, config: RulesConfig = CONFIG) -> str | None:
+    (out,) = Rules(config).run([record])
+    assert isinstance(out, Sample)
+    assert out.messages == record.messages
+    return out.verdict.reason if out.verdict else None
+
+
+@pytest.mark.parametrize(
+    ("family", "question", "answer", "wanted"),
+    [
+        ("sentiment", f"Which mood has this text?\n\n{ENGLISH}", "positive", None),
+        ("topic", f"What is the passage about?\n\n{ENGLISH}", "law", None),
+        ("topic", f"What is the passage about?\n\n{ENGLISH}", " ", "empty_answer"),
+        ("extraction", f"Give kept as JSON.\n\n{ENGLISH}", '{"kept": "rows"}', None),
+        ("extraction", f"Give kept as JSON.\n\n{ENGLISH}", 'Sure: {"kept": "rows"}', "not_json"),
+        ("extraction", f"Give kept as JSON.\n\n{ENGLISH}", '["rows"]', "not_json"),
+        ("closed_book_qa", "How many rows does the report show?", "all", None),
+        ("closed_book_qa", "According to the passage, how many rows?", "all", "refers_to_prompt"),
+        ("in_context_qa", f"According to the text below, for whom is it?\n\n{ENGLISH}", "all of them", None),
+        ("summarisation", f"Sum up the passage.\n\n{ENGLISH}", "The report shows how many rows were kept.", None),
+        ("summarisation", f"Sum up.\n\n{ENGLISH}", "The passage says that rows were kept.", "refers_to_prompt"),
+        ("summarisation", f"Sum up.\n\n{ENGLISH}", GERMAN, "wrong_language"),
+        ("rewriting", f"Rewrite this.\n\n{ENGLISH}", ENGLISH, None),
+        ("continuation", f"Go on: {ENGLISH[:40]}", "…and", None),
+        ("continuation", f"Go on: {ENGLISH[:40]}", "", "empty_answer"),
+        ("some other", "What is it?", "law", "too_short"),
+    ],
+)
+def test_a_family_is_held_to_its_own_rules(family: str, question: str, answer: str, wanted: str | None) -> None:
+    assert ruled(of_family(family, question, answer, ENGLISH)) == wanted
+
+
+@pytest.mark.parametrize(
+    ("form", "answer", "wanted"),
+    [
+        ("German", GERMAN, None),
+        ("German", ENGLISH, "wrong_language"),
+        ("French", GERMAN, "wrong_language"),
+        ("Klingon", GERMAN, None),
+    ],
+)
+def test_a_translation_is_in_the_language_that_was_wanted(form: str, answer: str, wanted: str | None) -> None:
+    record = of_family("translation", f"Translate this text, please.\n\n{ENGLISH[:60]}", answer, ENGLISH, form=form)
+    assert ruled(record) == wanted
+    assert ruled(record, RulesConfig(language="en", max_echo=1)) == wanted
+
+
+def test_a_planned_language_is_the_one_that_is_wanted() -> None:
+    planned = sample("Wie viele Zeilen zeigt der Bericht?", GERMAN, ENGLISH)
+    assert ruled(planned) == "wrong_language"
+    planned = planned.model_copy(update={"attributes": {"language": "German"}})
+    assert ruled(planned) is None
+    assert ruled(planned, RulesConfig(language="en")) == "wrong_language"
+
+
+def test_a_placeholder_of_the_document_is_none_in_an_input() -> None:
+    text = "Put TODO: before what is left to do, and lorem ipsum where a text is wanted."
+    assert ruled(of_family("summarisation", f"Sum up.\n\n{text}", "How open work is marked in it.", text)) is None
+    assert ruled(of_family("summarisation", "Sum up [insert text here] now.", "How open work is marked.", text)) == (
+        "placeholder"
+    )
+
+
+def test_of_style_the_instruction_alone_is_checked() -> None:
+    own = "As mentioned above, the passage says: word " * 20
+    style = sample("How does the author's pump work?", own, own).model_copy(update={"recipe": "style"})
+    assert ruled(style) is None
+    for question, wanted in (("Why?", "too_short"), ("What does the passage say of pumps?", "refers_to_prompt")):
+        asked = style.messages[0].model_copy(update={"content": question})
+        there = style.model_copy(update={"messages": (asked, style.messages[1]), "source": "Nothing of that."})
+        assert ruled(there) == wanted
+
+
+def test_people_chat_as_they_like_and_gold_is_not_touched() -> None:
+    chat = conversation([("user", "hi"), ("assistant", "👍"), ("user", "?"), ("assistant", "hahaha " * 30)], GERMAN)
+    assert ruled(chat.model_copy(update={"recipe": "chat"})) is None
+    empty = conversation([("user", "hi"), ("assistant", " ")])
+    assert ruled(empty.model_copy(update={"recipe": "chat"})) == "empty_answer"
+    assert ruled(empty.model_copy(update={"recipe": "gold"})) is None
+
+
+def test_follow_ups_may_be_short_and_point_back() -> None:
+    turns = [("user", QUESTION), ("assistant", "By the same command.")]
+    later = [("user", "Why?"), ("assistant", "As mentioned above, each file counts as work that is done.")]
+    assert ruled(conversation(turns + later)) is None
+    assert ruled(conversation(later + turns)) == "too_short"
+    asked = [("user", "As mentioned above, why is that so?"), later[1]]
+    assert ruled(conversation(asked + turns)) == "refers_to_prompt"
+    bad = [later[0], ("assistant", "According to the passage, each file counts as work.")]
+    assert ruled(conversation(turns + bad)) == "refers_to_prompt"

@@ -19,7 +19,9 @@ from tests.generate.support import Scripted, chunk, golden, make, reasons, task
 FIRST = "The boiler must be descaled after every 120 litres, and never with vinegar, whose acid attacks the seals."
 SECOND = "We chose the smaller pump, since nobody hears it at night, and have not regretted that choice for a day."
 THIRD = "What remains is the tank, which the town council wanted to be green and which turned out to be rather blue."
-TEXT = f"# Care of the pump house\n\n{FIRST}\n\n- an item of a list that is not prose\n\n{SECOND}\n\n```\ncode\n```\n\n{THIRD}"
+TEXT = "\n\n".join(
+    ["# Care of the pump house", FIRST, "- an item of a list that is not prose", SECOND, "```\ncode\n```", THIRD]
+)
 PASSAGE = chunk(TEXT, title="Care of the pump house")
 CONFIG: dict[str, Any] = {"style": {"min_words": 12, "max_words": 60}}
 
