@@ -12,7 +12,7 @@ from datagen.core.record import Chunk
 from datagen.generate.tfidf import words
 
 MIN_LETTERS = 4  # shorter words are mostly grammar
-MIN_SHARED = 2  # rare words; one alone is chance
+MIN_SHARED = 3  # rare words; fewer are chance
 MOST_HOLDERS = 16  # a word in more passages joins none of them; this bounds the work for each word
 COMMON = 0.25  # share of the passages from which a word is common
 CONTINUES = 0.2  # weight of a passage that merely goes on where the other one ends
@@ -38,8 +38,10 @@ class Related:
         scores: defaultdict[int, float] = defaultdict(float)
         shared: Counter[int] = Counter()
         for word in sorted(_bag(chunk)):
-            for place in self._holders.get(word, ()):
-                scores[place] += math.log((len(self.chunks) + 1) / len(self._holders[word]))
+            holders = self._holders.get(word, ())
+            rarity = math.log((len(self.chunks) + 1) / max(1, len(holders)))
+            for place in holders:
+                scores[place] += rarity
                 shared[place] += 1
         best: tuple[float, int] | None = None
         for place, score in scores.items():

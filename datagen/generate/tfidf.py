@@ -52,11 +52,14 @@ class Index:
         weights = self._weights(Counter(words(text)))
         if not weights:
             return np.zeros(self.size)
-        norm = math.sqrt(sum(w * w for w in weights.values()))
-        places = np.concatenate([self._places[word] for word in weights])
-        values = np.concatenate([self._values[word] * (weight / norm) for word, weight in weights.items()])
-        return np.bincount(places, values, self.size).astype(np.float64, copy=False)
+        weight = np.fromiter(weights.values(), np.float64, len(weights))
+        held = [self._places[word] for word in weights]
+        values = np.concatenate([self._values[word] for word in weights])
+        values *= np.repeat(weight / math.sqrt(weight @ weight), [len(places) for places in held])
+        return np.bincount(np.concatenate(held), values, self.size).astype(np.float64, copy=False)
 
     def _weights(self, counts: Counter[str]) -> dict[str, float]:
         idf = self._idf
-        return {word: (1 + math.log(n)) * idf[word] for word, n in counts.items() if word in idf}
+        return {
+            word: idf[word] if n == 1 else (1 + math.log(n)) * idf[word] for word, n in counts.items() if word in idf
+        }

@@ -40,9 +40,10 @@ def test_none_where_nothing_but_common_words_is_shared() -> None:
     assert Related(chunks[:1]).of(chunks[0]) is None
 
 
-def test_one_shared_word_is_chance() -> None:
-    here, there = passage("here", "The cartridge leaks."), passage("there", "A cartridge costs money.", path="b.md")
-    assert MIN_SHARED == 2
+def test_two_shared_words_are_chance() -> None:
+    here = passage("here", "The citric cartridge leaks.")
+    there = passage("there", "A citric cartridge costs money.", path="b.md")
+    assert MIN_SHARED == 3
     assert Related([here, *others(), there]).of(here) is None
 
 
