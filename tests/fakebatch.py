@@ -301,6 +301,10 @@ class _Handler(BaseHTTPRequestHandler):
             if name is not None and name == options.refuses_schema:
                 self._send(400, {"error": {"message": f"Invalid schema for response_format '{name}'."}})
                 return False
+            if options.thinks and body.get("max_completion_tokens", body.get("max_tokens", 9999)) < 1000:
+                said = "Could not finish the message because max_tokens or model output limit was reached."
+                self._send(400, {"error": {"message": said}})
+                return False
             if options.cryptic and body.get("n", 1) > 1:
                 self._send(400, {"error": {"message": "Bad request."}})
                 return False
@@ -383,6 +387,7 @@ def _options() -> argparse.Namespace:
     add("--enqueued", type=int, default=1_000_000, help="requests in progress at most")
     add("--refuses", default="", help="parameters that chat completions refuse, by comma")
     add("--cryptic", action="store_true", help="chat completions with n get a 400 that says nothing")
+    add("--thinks", action="store_true", help="chat completions with few tokens end before they begin")
     add("--ignores-n", action="store_true")
     add("--ignores-logprobs", action="store_true")
     return parser.parse_args()

@@ -24,6 +24,9 @@ from datagen.llm.transports import ModelTransport, open_batches, open_transport
 
 FIRST_LOOK_S = 3.0
 LOOKS = 3
+THINKING_TOKENS = 4_000
+# How OpenAI says that a reasoning model had not begun to answer when its tokens were spent (HTTP 400).
+_THOUGHT_TOO_LONG = "model output limit was reached"
 # A question that asks for much is put once more in plain form after these.
 _MAYBE_THE_FORM = frozenset({"http_400", "http_403", "http_422", "http_500", "http_501"})
 PROBE = "probe.md.j2"
@@ -236,19 +239,18 @@ async def _resolve(endpoint: Endpoint, log: CallLog) -> Facts:
 
 async def _first_question(driver: _Driving, model: str) -> tuple[Request, Reply]:
     """The probe and its answer: with everything that may be asked for, else in the plainest form."""
-    # A temperature of 0 leaves nothing to choose from: some servers refuse n with it.
-    wide = _probe(model, {"n": 2, "logprobs": True, "top_logprobs": 1})
-    try:
-        return wide, await driver.ask_now(wide)
-    except CallFailed as error:
-        failed = error
-    if failed.reason in _MAYBE_THE_FORM:
-        plain = _probe(model)
+    # A temperature of 0 would leave nothing to choose from: some servers refuse n with it.
+    much = {"n": 2, "logprobs": True, "top_logprobs": 1}
+    forms = [_probe(model, much), _probe(model)]
+    while True:
+        request = forms.pop(0)
         try:
-            return plain, await driver.ask_now(plain)
+            return request, await driver.ask_now(request)
         except CallFailed as error:
-            failed = error
-    raise problems.no_probe(driver.http.base_url, model, failed.reason, failed.raw) from None
+            if error.reason not in _MAYBE_THE_FORM or not forms:
+                raise problems.no_probe(driver.http.base_url, model, error.reason, error.raw) from None
+            if _THOUGHT_TOO_LONG in error.raw and request.params.get("max_tokens", THINKING_TOKENS) < THINKING_TOKENS:
+                forms = [_probe(model, {**more, "max_tokens": THINKING_TOKENS}) for more in (much, {})]
 
 
 def _learned(dialect: Dialect, request: Request, reply: Reply) -> Dialect:

@@ -127,6 +127,7 @@ def test_the_form_is_found_out_once(tmp_path: Path, options: dict[str, bool], mo
         ({"refuses": "n,logprobs"}, False, False, True),  # the latter with HTTP 403, as OpenAI does
         ({"refuses": "seed,temperature"}, True, True, False),
         ({"cryptic": True}, False, False, True),
+        ({"thinks": True, "refuses": "n"}, False, True, True),
     ],
 )
 def test_what_it_can_do_is_found_out_once(
@@ -141,7 +142,7 @@ def test_what_it_can_do_is_found_out_once(
         assert resolve(at) == facts
         assert len(server.stats()["chats"]) == asked
         # What it does not take or heed is not sent again, in this process or the next.
-        wanted = {"n": 2, "logprobs": True, "top_logprobs": 3, "seed": 1, "temperature": 0.5}
+        wanted = {"n": 2, "logprobs": True, "top_logprobs": 3, "seed": 1, "temperature": 0.5, "max_tokens": 2_000}
         at = at.model_copy(update={"model": facts.model})
         reply = loop.run(open_backend(at).complete(question(params=wanted)))
         (sent,) = server.stats()["chats"][asked:]
