@@ -26,6 +26,8 @@ class Profile:
         language: which the answer has to be in: the ``source``'s, the one that was ``stated`` (else the source's), the
             ``target`` of a translation (else any), or ``any``.
         question_language: is the instruction held to a language too?
+        many: may one input rightly carry several samples? They are then compared without it, but with the answer.
+        by_form: is a result of another form (a language, a register) another sample, though the input is the same?
     """
 
     answer: Shape = "prose"
@@ -34,10 +36,11 @@ class Profile:
     echo: bool = True
     language: Literal["source", "stated", "target", "any"] = "stated"
     question_language: bool = True
+    many: bool = False
+    by_form: bool = False
 
 
 DEFAULT = Profile()
-_INPUT = Profile(shows_input=True, echo=False, question_language=False)
 _CLASS = Profile(answer="label", shows_input=True, echo=False, language="any", question_language=False)
 
 RECIPES: dict[str, Profile] = {
@@ -47,14 +50,18 @@ RECIPES: dict[str, Profile] = {
 """Recipes whose samples are held to other rules than questions and answers."""
 
 FAMILIES: dict[str, Profile] = {
-    "summarisation": _INPUT,
+    "summarisation": Profile(shows_input=True, echo=False, question_language=False, by_form=True),
     "closed_book_qa": Profile(answer="short", echo=False),
-    "in_context_qa": Profile(answer="short", shows_input=True, echo=False, language="any", question_language=False),
-    "translation": Profile(shows_input=True, language="target", question_language=False),
+    "in_context_qa": Profile(
+        answer="short", shows_input=True, echo=False, language="any", question_language=False, many=True
+    ),
+    "translation": Profile(shows_input=True, language="target", question_language=False, by_form=True),
     "sentiment": _CLASS,
     "topic": _CLASS,
-    "extraction": Profile(answer="json", shows_input=True, echo=False, language="any", question_language=False),
-    "rewriting": Profile(shows_input=True, echo=False, language="source", question_language=False),
+    "extraction": Profile(
+        answer="json", shows_input=True, echo=False, language="any", question_language=False, many=True
+    ),
+    "rewriting": Profile(shows_input=True, echo=False, language="source", question_language=False, by_form=True),
     "continuation": Profile(answer="own", shows_input=True, echo=False, language="any", question_language=False),
 }
 """The task families. Samples of another one are held to :data:`DEFAULT`."""

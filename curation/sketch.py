@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from curation.minhash import sketch_all
+from curation.profiles import UNTOUCHED, profile_of
 from datagen.core.record import AnyRecord, Chunk, Sample
 from datagen.core.stage import Map, Shard
 
@@ -12,7 +13,7 @@ from datagen.core.stage import Map, Shard
 class Sketch(Map):
     """Sets ``sketch`` on each chunk and sample that has no verdict.
 
-    A chunk is compared by its text, a sample by its instruction (the user's messages).
+    A chunk is compared by its text, a sample by :func:`compared_text`; gold samples are not compared.
 
     Args:
         ngram: words in a shingle.
@@ -21,7 +22,7 @@ class Sketch(Map):
     """
 
     name = "sketch"
-    version = 1
+    version = 2
 
     def __init__(self, ngram: int, num_perm: int, produces: Literal["chunk", "sample"] = "sample") -> None:
         self.ngram = ngram
@@ -39,10 +40,29 @@ class Sketch(Map):
         return [r.model_copy(update={"sketch": sketches[i]}) if i in sketches else r for i, r in enumerate(shard)]
 
 
+def compared_text(sample: Sample) -> str:
+    """What a sample is compared by: its instruction, that is the user's messages.
+
+    Where one input rightly carries several samples (questions about a passage, extractions) it is left out and
+    the answer added: else they would all be alike, or all that ask the same of different passages.
+    """
+    asked = "\n".join(m.content for m in sample.messages if m.role == "user")
+    if not profile_of(sample).many:
+        return asked
+    held = set(_lines(sample.source))
+    own = [line for line in _lines(asked) if line not in held]
+    return "\n".join([*own, *(m.content for m in sample.messages if m.role == "assistant")])
+
+
+def _lines(text: str) -> list[str]:
+    """The lines, each with plain single spaces: what tidying a text up leaves as it is."""
+    return [" ".join(line.split()) for line in text.split("\n")]
+
+
 def _text(record: AnyRecord) -> str | None:
     """What a record is compared by; None for one that is not."""
     if isinstance(record, Chunk) and record.verdict is None:
         return record.text
-    if isinstance(record, Sample) and record.verdict is None:
-        return "\n".join(m.content for m in record.messages if m.role == "user")
+    if isinstance(record, Sample) and record.verdict is None and record.recipe not in UNTOUCHED:
+        return compared_text(record)
     return None

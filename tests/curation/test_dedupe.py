@@ -11,12 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curation.config import DedupeConfig
-from curation.dedupe import DropDuplicates, cluster
+from curation.dedupe import MAX_GROUPS, DropDuplicates, cluster
 from curation.index import Index, bands
 from curation.minhash import sketch, sketch_all
-from curation.sketch import Sketch
+from curation.sketch import Sketch, compared_text
 from curation.words import normalise, tokens, word
-from datagen.core.record import AnyRecord, Chunk, Failure, Verdict
+from datagen.core.record import AnyRecord, Chunk, Failure, Sample, Verdict
+from tests.curation.make import of_family, sample
 
 PLAIN = DedupeConfig(guard=False)
 WORDS = [
@@ -274,3 +275,74 @@ def test_a_full_disk_is_said_plainly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "TemporaryFile", full)
     with pytest.raises(StoppedEarly, match="disk is full"):
         Index(0.8).add([sketch("a b c")], ["a"])
+
+
+def decided(records: list[Sample], stage: DropDuplicates | None = None) -> list[str | None]:
+    """Of each sample the reason of its verdict."""
+    stage = stage or DropDuplicates(0.8, guard=True)
+    named = [record.model_copy(update={"id": f"s{i}"}) for i, record in enumerate(records)]
+    out = stage.emit(Sketch(3, 128).run(named))
+    return [r.verdict.reason if r.verdict else None for r in out if isinstance(r, Sample)]
+
+
+def test_tasks_over_one_passage_are_compared_within_their_family_and_form() -> None:
+    asked = f"Do something with this.\n\n{LONG}"
+    records = [
+        of_family("summarisation", asked, "x", LONG, form="one sentence"),
+        of_family("continuation", asked, "x", LONG, form="Go on."),
+        of_family("translation", asked, "x", LONG, form="German"),
+        of_family("translation", asked, "y", LONG, form="French"),
+        sample(asked, "x", LONG),
+        of_family("summarisation", asked, "y", LONG, form="one sentence"),
+        of_family("continuation", asked, "x", LONG, form="Complete it."),
+        of_family("of somebody's own", asked, "x", LONG),
+    ]
+    assert decided(records) == [None, None, None, None, None, "duplicate", "duplicate", "duplicate"]
+
+
+def test_questions_about_one_passage_are_told_apart_and_so_are_passages_asked_the_same() -> None:
+    other = " ".join(reversed(WORDS))
+    wrapped = LONG.replace(" ", "  ", 3)
+    records = [
+        of_family("in_context_qa", f"Which word is the first of all? Copy it.\n\n{LONG}", "retract", LONG),
+        of_family("in_context_qa", f"Which word is the last of all? Copy it.\n\n{LONG}", "provoke", LONG),
+        of_family("in_context_qa", f"Which word is the first of all? Copy it.\n\n{other}", "provoke it", other),
+        of_family("in_context_qa", f"{wrapped}\n\nWhich word is the first of all? Copy it.", "retract", LONG),
+    ]
+    assert decided(records) == [None, None, None, "duplicate"]
+    assert compared_text(records[0]) == "Which word is the first of all? Copy it.\n\nretract"
+
+
+def test_what_is_like_a_protected_text_was_copied() -> None:
+    gold = f"What is to be said of {LONG}?"
+    stage = DropDuplicates(0.8, guard=True, protected={"gold 7": gold, "example 1": "How do you resume a run?"})
+    records = [
+        sample(gold.replace("What", "Which"), "x"),
+        of_family("topic", "How do you resume a RUN?", "x"),
+        sample("Something else entirely, is it not so?", "x"),
+        sample("Something else entirely, is it not so?", "x"),
+    ]
+    wanted = ["copied_example", "copied_example", None, "duplicate"]
+    assert decided(records, stage) == wanted
+    stage.begin()
+    assert decided(records, stage) == wanted, "begin() forgot what is protected"
+    out = stage.emit(Sketch(3, 128).run(records[1:2]))
+    assert isinstance(out[0], Sample)
+    assert out[0].verdict is not None
+    assert "example 1" in out[0].verdict.evidence
+    assert stage.fingerprint() != DropDuplicates(0.8, guard=True).fingerprint()
+    assert stage.fingerprint() != DropDuplicates(0.8, guard=True, protected={"gold 7": gold}).fingerprint()
+
+
+def test_gold_samples_are_never_duplicates() -> None:
+    gold = sample("How do you resume a run?", "x").model_copy(update={"recipe": "gold"})
+    assert decided([sample("How do you resume a run?", "x"), gold, gold]) == [None, None, None]
+
+
+def test_groups_are_bounded() -> None:
+    stage = DropDuplicates(0.8)
+    forms = [
+        of_family("translation", f"Translate this. {LONG}", "x", LONG, form=f"f{i}") for i in range(MAX_GROUPS + 3)
+    ]
+    assert decided(forms, stage)[:-2] == [None] * (MAX_GROUPS + 1)
+    assert decided(forms, DropDuplicates(0.8))[-2:] == ["duplicate", "duplicate"]
