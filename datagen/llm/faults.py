@@ -12,10 +12,12 @@ class Fault(Exception):
         reason: as in :class:`~datagen.llm.backend.CallFailed`.
         raw: what came back, as text.
         retry_after: seconds the endpoint asks to wait, or None where it does not say.
+        free: the request is not to blame (its server is being restarted): this was no attempt.
     """
 
-    def __init__(self, reason: str, raw: str = "", retry_after: float | None = None) -> None:
+    def __init__(self, reason: str, raw: str = "", retry_after: float | None = None, *, free: bool = False) -> None:
         super().__init__(reason, raw, retry_after)
+        self.free = free
         self.reason = reason
         self.raw = raw
         self.retry_after = retry_after

@@ -74,6 +74,24 @@ def long_pause(url: str, seconds: float) -> StoppedEarly:
     )
 
 
+def refusing(url: str, seconds: float) -> StoppedEarly:
+    """HTTP 429 alone, for so long that it is no limit by the minute."""
+    return StoppedEarly(
+        f"The endpoint {redacted(url)} has let no request in for {seconds / 60:.0f} minutes.",
+        "It answers all with HTTP 429: its rate limit is used up.",
+        f"Wait, then {AGAIN}",
+    )
+
+
+def broken(error: BaseException) -> StoppedEarly:
+    """A fault of ours while waiting for an endpoint: nobody must wait for ever because of it."""
+    return StoppedEarly(
+        "Waiting for the endpoint failed.",
+        f"{type(error).__name__}: {error}.",
+        f"Please report it; then {AGAIN}",
+    )
+
+
 def no_quota(url: str) -> StoppedEarly:
     """The account has nothing left."""
     return StoppedEarly(
