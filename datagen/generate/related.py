@@ -15,6 +15,7 @@ MIN_LETTERS = 4  # shorter words are mostly grammar
 MIN_SHARED = 3  # rare words; fewer are chance
 MOST_HOLDERS = 16  # a word in more passages joins none of them; this bounds the work for each word
 COMMON = 0.25  # share of the passages from which a word is common
+FEW = 4  # passages that may share a word however few there are
 CONTINUES = 0.2  # weight of a passage that merely goes on where the other one ends
 
 
@@ -70,7 +71,7 @@ class Related:
         for place, bag in enumerate(self._bags):
             for word in bag:
                 found[word].append(place)
-        most = min(MOST_HOLDERS, max(2, int(len(self.chunks) * COMMON)))
+        most = min(MOST_HOLDERS, max(FEW, int(len(self.chunks) * COMMON)))
         return {word: places for word, places in found.items() if 2 <= len(places) <= most}
 
 

@@ -12,6 +12,7 @@ from datagen.core.record import AnyRecord, Failure, Message, Sample, Task
 from datagen.generate.config import GeneratorConfig, QaConfig
 from datagen.generate.examples import read, samples_of
 from datagen.generate.generate import Generate
+from datagen.generate.plan import Plan
 from datagen.generate.qa import QA, TYPES, Pairs, matched
 from datagen.llm import connect, prompts
 from datagen.llm.backend import CallFailed
@@ -306,3 +307,20 @@ def test_a_task_without_slots_of_its_own_asks_for_facts() -> None:
     (sample,) = make(recipe(), Scripted(reply(pair("Q?", "grade B"))), bare)
     assert isinstance(sample, Sample)
     assert sample.attributes == {"type": "factual"}
+
+
+def test_a_plan_gives_multi_hop_tasks_their_second_passage_and_its_examples() -> None:
+    made = recipe(qa=QaConfig(types={"multi_hop": 1}), selection="nearest", samples_per_chunk=2)
+    texts = [f"The descaling cartridge number {i} holds citric acid for the boiler of floor {i}." for i in range(3)]
+    chunks = [chunk(t, f"c{i}", start=1000 * i, heading=(f"Part {i}",)) for i, t in enumerate(texts)]
+    plan = Plan([(made, 1.0)], {"persona": {"a newcomer": 1.0}}, 1, shots=1, selection="nearest")
+    plan.begin()
+    tasks = [t for t in plan.emit(chunks) if isinstance(t, Task)]
+    assert len(tasks) == 3
+    for one in tasks:
+        assert [slot["type"] for slot in one.slots] == ["multi_hop", "multi_hop"]
+        assert one.slots[0]["persona"] == "a newcomer"
+        assert [other.id for other in one.related] != [one.chunk.id]
+        assert len(one.related) == 1
+        assert "boiler" in made.pool[one.shots[0]].source  # the passage is about one
+        assert "<passage_2>" in told(made.asked(one))
