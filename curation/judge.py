@@ -1,6 +1,7 @@
 """The judge: a model that is shown the source passage scores each sample 1–5 on four criteria.
 
-It never edits what it judges, and a judgement that cannot be read is ``unscored``, never a number.
+It never edits what it judges, and a judgement that cannot be read is ``unscored``, never a number. The four
+criteria are the same for every kind of sample; what each means for it stands in the prompt of its kind.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from curation.config import JudgeConfig
+from curation.profiles import FAMILIES, UNTOUCHED, profile_of
 from datagen.core.record import AnyRecord, Failure, Sample, Verdict
 from datagen.core.stage import Map, Shard
 from datagen.llm import prompts
@@ -19,9 +21,13 @@ from datagen.llm.backend import Backend, CallFailed, Request
 from datagen.llm.connect import Endpoint
 from datagen.llm.each import ask_each
 from datagen.llm.fence import fence
+from datagen.llm.prompts import Prompt
 from datagen.llm.schema import schema_of
+from datagen.llm.transcript import transcript
 
-PROMPT = "judge/qa.md.j2"
+QA, CONVERSATION, TASK, AUTHORED = (f"judge/{name}.md.j2" for name in ("qa", "conversation", "task", "authored"))
+WRITTEN_BY_PEOPLE = frozenset({"style", "chat"})
+"""Recipes whose answers are a person's own words: what is asked is judged, not they."""
 REPAIR = "repair.md.j2"
 CRITERIA = ("relevance", "clarity", "completeness", "accuracy")
 
@@ -57,22 +63,22 @@ class Judge(Map):
     """
 
     name = "judge"
-    version = 1
+    version = 2
     produces = "sample"
     waits = True
 
     def __init__(self, config: JudgeConfig, endpoint: Endpoint, folder: str = "") -> None:
         self.config = config
         self.endpoint = endpoint
-        self.prompt = prompts.load(PROMPT, folder)
+        self.prompts = {name: prompts.load(name, folder) for name in (QA, CONVERSATION, TASK, AUTHORED)}
         self.repair = prompts.load(REPAIR, folder)
 
     def fingerprint(self) -> dict[str, Any]:
-        """Sampling, prompt and model; not the threshold, which needs no new judgement."""
+        """Sampling, prompts and model; not the threshold, which needs no new judgement."""
         return {
             "temperature": self.config.temperature,
             "max_tokens": self.config.max_tokens,
-            "prompts": {p.name: p.sha256 for p in (self.prompt, self.repair)},
+            "prompts": {p.name: p.sha256 for p in (*self.prompts.values(), self.repair)},
             "model": self.endpoint.model,
         }
 
@@ -82,31 +88,26 @@ class Judge(Map):
 
     def run(self, shard: Shard) -> list[AnyRecord]:
         """The shard with scores, each unreadable judgement followed by its raw reply as a failure of 0 samples."""
-        waiting = {i: r for i, r in enumerate(shard) if isinstance(r, Sample) and r.verdict is None}
+        waiting = {
+            i: r
+            for i, r in enumerate(shard)
+            if isinstance(r, Sample) and r.verdict is None and r.recipe not in UNTOUCHED
+        }
         results = ask_each(self.name, self.endpoint, list(waiting.values()), self.judge)
         judged = dict(zip(waiting, results, strict=True))
         return [record for i, before in enumerate(shard) for record in judged.get(i, [before])]
 
     def request(self, sample: Sample) -> Request:
         """The question put to the judge about one sample."""
-        question = "\n\n".join(m.content for m in sample.messages[:-1])
-        answer = sample.messages[-1].content
-        messages = self.prompt.render(
-            heading=" > ".join(sample.lineage.heading),
-            passage=sample.source,
-            passage_fence=fence("passage", sample.source),
-            question=question,
-            question_fence=fence("question", question),
-            answer=answer,
-            answer_fence=fence("answer", answer),
-        )
+        prompt = self.prompts[prompt_for(sample)]
+        messages = prompt.render(**_shown(sample, prompt))
         return Request(
             model=self.endpoint.model,
             messages=messages,
             params={
                 "temperature": self.config.temperature,
                 "max_tokens": self.config.max_tokens,
-                **self.prompt.parameters,
+                **prompt.parameters,
             },
             json_schema=self._schema,
             schema_name="judgement",
@@ -146,3 +147,31 @@ class Judge(Map):
             "justification": answer.value.justification,
         }
         return sample.model_copy(update=update)
+
+
+def prompt_for(sample: Sample) -> str:
+    """The name of the prompt by which a kind of sample is judged."""
+    if sample.recipe in WRITTEN_BY_PEOPLE:
+        return AUTHORED
+    if sample.family in FAMILIES:
+        return TASK
+    several = sum(m.role == "assistant" and bool(m.content) for m in sample.messages) > 1
+    return CONVERSATION if several else QA
+
+
+def _shown(sample: Sample, prompt: Prompt) -> dict[str, Any]:
+    """What the prompt is filled in with: its inputs, each text with a fence of its own."""
+    asked, answer = transcript(sample.messages[:-1]), sample.messages[-1].content
+    texts = {
+        # What a request holds need not be shown twice.
+        "passage": "" if prompt.name == TASK and profile_of(sample).shows_input else sample.source,
+        "question": asked,
+        "request": asked,
+        "answer": answer,
+        "conversation": transcript(sample.messages),
+    }
+    values = {**texts, "heading": " > ".join(sample.lineage.heading), "recipe": sample.recipe, "family": sample.family}
+    return {
+        name: fence(of, texts[of]) if (of := name.removesuffix("_fence")) != name else values[name]
+        for name in prompt.inputs
+    }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,12 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curation.config import JudgeConfig
-from curation.judge import CRITERIA, Judge
+from curation.judge import AUTHORED, CONVERSATION, CRITERIA, QA, TASK, Judge, prompt_for
+from curation.profiles import FAMILIES
 from datagen.core.record import AnyRecord, Failure, Sample
+from datagen.generate.samples import question_answer
+from datagen.llm import prompts
 from datagen.llm.connect import Endpoint
-from tests.generate.test_qa import CHUNK, Scripted
-
-from datagen.generate.samples import question_answer  # isort: skip
+from tests.curation.make import conversation, of_family
+from tests.generate.support import CHUNK, Scripted, golden
 
 GOOD: dict[str, Any] = {"justification": "Fine.", "relevance": 5, "clarity": 4, "completeness": 5, "accuracy": 4}
 
@@ -102,3 +105,62 @@ def test_what_is_judged_stays_inside_its_fence() -> None:
 def test_the_threshold_does_not_shape_the_judgement() -> None:
     endpoint = Endpoint(base_url="http://x/v1", model="jm")
     assert Judge(JudgeConfig(threshold=3), endpoint).fingerprint() == Judge(JudgeConfig(), endpoint).fingerprint()
+
+
+TURNS = [
+    ("user", "How much does the pump hold?"),
+    ("assistant", "3 litres."),
+    ("user", "And how long must it rest?"),
+    ("assistant", "Ten minutes."),
+]
+KINDS = {
+    "qa": (sample(), QA),
+    "conversation": (conversation(TURNS, CHUNK.text), CONVERSATION),
+    "chat": (conversation(TURNS).model_copy(update={"recipe": "chat"}), AUTHORED),
+    "style": (sample("Ten minutes it must rest.").model_copy(update={"recipe": "style"}), AUTHORED),
+    **{
+        family: (of_family(family, f"Do it.\n\n{CHUNK.text}", "done", CHUNK.text), TASK)
+        for family in sorted(FAMILIES)
+        if family != "closed_book_qa"
+    },
+    "closed_book_qa": (of_family("closed_book_qa", "How much does the pump hold?", "3 litres", CHUNK.text), TASK),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_kind_is_judged_by_the_prompt_that_was_read(kind: str) -> None:
+    subject, wanted = KINDS[kind]
+    assert prompt_for(subject) == wanted
+    (scored,), backend = judge(json.dumps(GOOD), subject=subject)
+    assert isinstance(scored, Sample)
+    assert scored.score == 4.5
+    request = backend.asked[0]
+    golden(f"judge.{kind}.txt", request)
+    told = request.messages[1].content
+    for message in subject.messages:
+        assert message.content in told
+    # What the request holds is not shown twice.
+    assert told.count(CHUNK.text) == (kind not in ("chat", "style"))
+
+
+def test_earlier_turns_are_told_apart() -> None:
+    _, backend = judge(json.dumps(GOOD), subject=KINDS["conversation"][0])
+    told = backend.asked[0].messages[1].content
+    assert "User: And how long must it rest?\n\nAssistant: Ten minutes." in told
+
+
+def test_gold_samples_are_not_judged() -> None:
+    gold = sample().model_copy(update={"recipe": "gold"})
+    stage = Judge(JudgeConfig(), Endpoint(base_url="http://127.0.0.1:9/v1", model="jm"))
+    assert stage.run([gold]) == [gold]
+
+
+def test_every_prompt_shapes_the_fingerprint(tmp_path: Path) -> None:
+    endpoint = Endpoint(base_url="http://x/v1", model="jm")
+    (tmp_path / "judge").mkdir()
+    for name in (QA, CONVERSATION, TASK, AUTHORED):
+        text = (prompts.shipped() / name).read_text(encoding="utf-8")
+        (tmp_path / name).write_text(text + "\nmore", encoding="utf-8")
+        changed = Judge(JudgeConfig(), endpoint, str(tmp_path)).fingerprint()
+        (tmp_path / name).unlink()
+        assert changed != Judge(JudgeConfig(), endpoint).fingerprint()
