@@ -145,6 +145,12 @@ class CallLog:
             row = self._db.execute("SELECT value FROM notes WHERE name=?", (name,)).fetchone()
         return None if row is None else str(row[0])
 
+    def notes(self, prefix: str) -> list[tuple[str, str]]:
+        """All notes whose name begins so, sorted by name."""
+        with self._lock, self._explained():
+            rows = self._db.execute("SELECT name, value FROM notes ORDER BY name").fetchall()
+        return [(name, value) for name, value in rows if name.startswith(prefix)]
+
     def set_note(self, name: str, value: str) -> None:
         """Keep a note; nothing is written where it is there already."""
         if self.note(name) != value:

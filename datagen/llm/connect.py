@@ -15,11 +15,13 @@ from datagen.llm import loop, problems, prompts
 from datagen.llm.backend import Backend, CallFailed, Reply, Request
 from datagen.llm.batch import BatchBackend
 from datagen.llm.batch_store import BatchStore, waiting
+from datagen.llm.budget import Budget, Budgeted, BudgetedBackend, Limits
 from datagen.llm.cached import Cached, CallLog
 from datagen.llm.config import ClientConfig
 from datagen.llm.dialect import Dialect, SchemaMode
 from datagen.llm.faults import Fault
 from datagen.llm.limited import Limited
+from datagen.llm.prices import Price
 from datagen.llm.transports import ModelTransport, open_batches, open_transport
 
 FIRST_LOOK_S = 3.0
@@ -49,6 +51,8 @@ class Endpoint(Section):
         batch: questions go through the Batch API, all but the first.
         client: how it is driven.
         log_path: the call log; "" keeps replies in memory only.
+        limits: what may be spent, with all endpoints of the same log together.
+        price: of the model; None where it is unknown.
     """
 
     base_url: str
@@ -58,6 +62,8 @@ class Endpoint(Section):
     batch: bool = False
     client: ClientConfig = ClientConfig()
     log_path: str = ""
+    limits: Limits = Limits()
+    price: Price | None = None
 
     @property
     def in_flight(self) -> int:
@@ -116,8 +122,9 @@ class _BatchDriver(BatchBackend):
 
 
 _Driving = _Driver | _BatchDriver
-# What tells drivers apart: address, key, limits; and for batches the log, which says what is under way.
-_Place = tuple[str, str, str, ClientConfig, str]
+# What tells drivers apart: address, key, how it is driven, what may be spent; and for batches the log, which
+# says what is under way.
+_Place = tuple[str, str, str, ClientConfig, str, Limits]
 
 
 class _Shared:
@@ -128,6 +135,19 @@ class _Shared:
         self.logs: dict[str, CallLog] = {}
         self.drivers: dict[_Place, _Driving] = {}
         self.backends: dict[tuple[_Place, str], Cached] = {}
+        self.budgets: dict[tuple[str, Limits], Budget] = {}
+        self.prices: dict[str, Price] = {}
+
+    def budget(self, endpoint: Endpoint, log: CallLog) -> Budget | None:
+        """The budget of a log, or None where nothing is limited."""
+        if endpoint.price is not None and endpoint.model:
+            self.prices[endpoint.model] = endpoint.price
+        if endpoint.limits == Limits():
+            return None
+        key = (endpoint.log_path, endpoint.limits)
+        if key not in self.budgets:
+            self.budgets[key] = Budget(log, endpoint.limits, self.prices.get, endpoint.batch)
+        return self.budgets[key]
 
 
 _guard = threading.RLock()
@@ -307,10 +327,13 @@ def _open(endpoint: Endpoint) -> tuple[_Driving, Cached]:
     shared = _current()
     log = open_log(endpoint.log_path)
     batches = f"batches {endpoint.log_path}" if endpoint.batch else ""
-    place = (endpoint.base_url, endpoint.api_key_env, endpoint.provider, endpoint.client, batches)
+    place = (endpoint.base_url, endpoint.api_key_env, endpoint.provider, endpoint.client, batches, endpoint.limits)
     driver = shared.drivers.get(place)
     if driver is None or driver.stopped is not None:
-        http = open_transport(endpoint)
+        budget = shared.budget(endpoint, log)
+        http: ModelTransport = open_transport(endpoint)
+        if budget is not None and not endpoint.batch:
+            http = Budgeted(http, budget)
         if driver is not None:
             loop.on_close(driver.close)
         driver = _BatchDriver(http, endpoint, log) if endpoint.batch else _Driver(http, endpoint.client)
@@ -319,7 +342,9 @@ def _open(endpoint: Endpoint) -> tuple[_Driving, Cached]:
             del shared.backends[old]
     backend = shared.backends.get((place, endpoint.log_path))
     if backend is None:
-        backend = shared.backends[(place, endpoint.log_path)] = Cached(driver, log, driver.stop)
+        budget = shared.budget(endpoint, log)
+        asked = BudgetedBackend(driver, budget) if budget is not None and endpoint.batch else driver
+        backend = shared.backends[(place, endpoint.log_path)] = Cached(asked, log, driver.stop)
     name = f"dialect {problems.redacted(endpoint.base_url)}"
     driver.http.dialects.on_learned = lambda model, dialect: log.set_note(f"{name} {model}", dialect.model_dump_json())
     if endpoint.model and endpoint.model not in driver.http.dialects:
