@@ -195,6 +195,14 @@ def run(
         Optional[str],  # noqa: UP045
         typer.Option("--judge-model", metavar="NAME", help="Judge; default: the generator."),
     ] = None,
+    max_usd: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option("--max-usd", min=0, help="US dollars to spend in all; stops before the call that would cross it."),
+    ] = None,
+    max_tokens: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option("--max-tokens", min=0, help="Tokens to spend in all, read and written; stops as --max-usd does."),
+    ] = None,
     concurrency: Annotated[
         Optional[int],  # noqa: UP045
         typer.Option("--concurrency", min=1, help="Requests in flight at most."),
@@ -221,6 +229,8 @@ def run(
         "generator.provider": provider,
         "generator.model": model,
         "judge.model": judge_model,
+        "limits.max_usd": max_usd,
+        "limits.max_tokens": max_tokens,
         "client.concurrency": concurrency,
         "generator.preference.balance_length": balance_length or None,
     }

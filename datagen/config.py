@@ -33,6 +33,11 @@ class LimitsConfig(Section):
     target: int = Field(
         0, ge=0, description="Samples to keep: rounds go on until so many pass; fewer is exit code 1; 0: one round."
     )
+    max_usd: float = Field(
+        0.0, ge=0, description="US dollars that may be spent in all on models; 0: no limit. Stops before crossing it."
+    )
+    max_tokens: int = Field(0, ge=0, description="Tokens, read and written, that may be spent in all; 0: no limit.")
+    prices: str = Field("", description="File of prices that corrects the shipped table (docs/cost.md).")
     min_yield: float = Field(
         0.05, ge=0, le=1, description="Share of a round's samples that must pass for another round to follow."
     )
@@ -56,7 +61,7 @@ class Config(Section):
 
 DEFAULT_FILE = "datagen.yaml"
 MAX_FILE_BYTES = 1_000_000
-_PATHS = (("sources", "paths"), ("generator", "examples"), ("generator", "prompts"))
+_PATHS = (("sources", "paths"), ("generator", "examples"), ("generator", "prompts"), ("limits", "prices"))
 
 
 def default_file() -> Path | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from datagen.config import Config
 from datagen.core.errors import UsageError
+from datagen.llm import prices
 from datagen.llm.presets import preset
 
 OPENAI_URL = "https://api.openai.com/v1"
@@ -89,9 +90,21 @@ def connect(config: Config, log_path: Path) -> Models:
     Raises:
         UsageError: unreachable endpoint, wrong key, unknown model, several models and none named.
     """
+    from datagen.llm.budget import Limits
     from datagen.llm.connect import Endpoint, open_log, resolve
 
     log = open_log(str(log_path))
+    table = prices.load(config.limits.prices)
+    limits = Limits(usd=config.limits.max_usd, tokens=config.limits.max_tokens)
+
+    def resolved(endpoint: Endpoint) -> tuple[Endpoint, Any]:
+        """The endpoint with its model and price, and what was found out about it."""
+        found = resolve(endpoint, log)
+        price = table.of(found.model)
+        if limits.usd and price is None:
+            raise _no_price(found.model)
+        return endpoint.model_copy(update={"model": found.model, "limits": limits, "price": price}), found
+
     generator = Endpoint(
         base_url=endpoint_url(config),
         api_key_env=key_variable(config),
@@ -101,8 +114,7 @@ def connect(config: Config, log_path: Path) -> Models:
         client=config.client,
         log_path=str(log_path),
     )
-    facts = resolve(generator, log)
-    generator = generator.model_copy(update={"model": facts.model})
+    generator, facts = resolved(generator)
 
     def other(base_url: str, model: str, api_key_env: str = "") -> Endpoint:
         update: dict[str, Any] = {"model": model or generator.model}
@@ -111,8 +123,7 @@ def connect(config: Config, log_path: Path) -> Models:
             update = {"base_url": base_url, "model": model, "api_key_env": "", "provider": "", "batch": False}
         if api_key_env:
             update["api_key_env"] = api_key_env
-        found = generator.model_copy(update=update)
-        return found.model_copy(update={"model": resolve(found, log).model})
+        return resolved(generator.model_copy(update={**update, "limits": Limits(), "price": None}))[0]
 
     judge = None
     if config.judge.enabled:
@@ -122,6 +133,14 @@ def connect(config: Config, log_path: Path) -> Models:
     if preference.share and preference.ways.get("on_policy"):
         base = other(preference.base_url, preference.model)
     return Models(generator, judge, base, log, facts)
+
+
+def _no_price(model: str) -> UsageError:
+    return UsageError(
+        f"The price of {model!r} is unknown, so a budget in dollars cannot be kept.",
+        "It is not in the table of prices.",
+        "Add it to a file named by --set limits.prices=FILE (docs/cost.md), or limit tokens with --max-tokens.",
+    )
 
 
 def text(models: Models) -> str:

@@ -17,6 +17,7 @@ from datagen.core.files import atomic, write_if_changed
 from datagen.core.record import Chunk, Document, Failure, Sample
 from datagen.engine.events import Events
 from datagen.finished import Finished, last_event
+from datagen.llm import prices
 from datagen.llm.problems import redacted
 from datagen.output.export import CARD, LINEAGE, write_exports
 from datagen.output.ledger import Ledger
@@ -125,16 +126,43 @@ def _reasons(label: str, counts: Counter[str]) -> list[str]:
 
 
 def usage(log: Any, config: Config) -> dict[str, Any]:
-    """Replies, tokens and cost so far; the cost is None where no price is configured."""
-    totals = log.totals()
-    calls = sum(t.calls for t in totals)
-    prompt = sum(t.prompt_tokens for t in totals)
-    completion = sum(t.completion_tokens for t in totals)
-    price_in, price_out = config.client.price_input, config.client.price_output
-    cost = None
-    if price_in is not None and price_out is not None:
-        cost = round((prompt * price_in + completion * price_out) / 1e6, 6)
-    return {"calls": calls, "prompt_tokens": prompt, "completion_tokens": completion, "cost_usd": cost}
+    """Replies, tokens and cost so far, all sessions together.
+
+    Returns:
+        ``calls``, ``prompt_tokens``, ``completion_tokens``, ``cost_usd`` (None where a price is unknown), and the same
+        for each model and purpose under ``by``; ``prices_as_of``: the date of the prices, "" where the user gave them.
+    """
+    table = prices.load(config.limits.prices)
+    batch = config.generator.backend == "batch"
+    by, dates, cost = [], set(), 0.0
+    unknown = False
+    for total in log.totals():
+        price = table.of(total.model)
+        one = None
+        if price is not None:
+            halved = batch and total.purpose != "probe"
+            one = price.cost(total.prompt_tokens, total.completion_tokens, batch=halved)
+            cost += one
+            dates.add(price.as_of)
+        unknown = unknown or price is None
+        by.append(
+            {
+                "model": total.model,
+                "purpose": total.purpose,
+                "calls": total.calls,
+                "prompt_tokens": total.prompt_tokens,
+                "completion_tokens": total.completion_tokens,
+                "cost_usd": None if one is None else round(one, 6),
+            }
+        )
+    return {
+        "calls": sum(row["calls"] for row in by),
+        "prompt_tokens": sum(row["prompt_tokens"] for row in by),
+        "completion_tokens": sum(row["completion_tokens"] for row in by),
+        "cost_usd": None if unknown or not by else round(cost, 6),
+        "prices_as_of": max(dates, default=""),
+        "by": by,
+    }
 
 
 def finish(folder: Path, config: Config, discovery: Any, facts: Facts, events: Events, elapsed: float) -> Outcome:

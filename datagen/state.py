@@ -56,6 +56,8 @@ class Usage(BaseModel):
     prompt_tokens: int
     completion_tokens: int
     cost_usd: float | None
+    prices_as_of: str = ""
+    by: list[dict[str, Any]] = []
 
 
 class Timing(BaseModel):

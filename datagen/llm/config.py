@@ -24,5 +24,3 @@ class ClientConfig(Section):
     backoff_s: float = Field(0.5, gt=0, le=3_600, description="First wait after a fault; doubles, with jitter.")
     max_backoff_s: float = Field(30.0, gt=0, le=3_600, description="Longest wait after a fault, seconds.")
     batch: BatchConfig = BatchConfig()
-    price_input: float | None = Field(None, ge=0, description="US dollars per million prompt tokens, for the report.")
-    price_output: float | None = Field(None, ge=0, description="US dollars per million reply tokens, for the report.")
