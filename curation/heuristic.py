@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from curation.profiles import UNTOUCHED
 from curation.prose import count_words, lines_of, open_fence, without_code, word_list, wordset
 from datagen.core.record import AnyRecord, Sample
 from datagen.core.stage import Map, Shard
@@ -130,17 +131,24 @@ _COMMON = wordset(
 
 
 class HeuristicScore(Map):
-    """Scores samples without a verdict by :func:`assess`; all others pass unchanged."""
+    """Scores samples without a verdict by :func:`assess`; all others pass unchanged.
+
+    Chats get full marks and a justification that says why: the signals are about questions put to documents, and
+    of what people wrote to each other they would say nothing true.
+    """
 
     name = "score"
-    version = 1
+    version = 2
     produces = "sample"
 
     def fingerprint(self) -> dict[str, Any]:
         return {"signals": {name: costs for name, (costs, _) in SIGNALS.items()}}
 
     def run(self, shard: Shard) -> list[AnyRecord]:
-        return [_scored(r) if isinstance(r, Sample) and r.verdict is None else r for r in shard]
+        return [
+            _scored(r) if isinstance(r, Sample) and r.verdict is None and r.recipe not in UNTOUCHED else r
+            for r in shard
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,16 +204,23 @@ def _costs(costs: dict[str, float]) -> str:
 
 
 def _scored(sample: Sample) -> Sample:
+    if sample.recipe == "chat":
+        full = Assessment(dict.fromkeys(CRITERIA, 5.0))
+        return _with(sample, full, "Not assessed: people wrote this, and the heuristic knows documents alone.")
     questions = [m.content for m in sample.messages if m.role == "user"]
     answers = [m.content for m in sample.messages if m.role == "assistant"]
     heading = " ".join((*sample.lineage.heading, sample.lineage.path))
     found = assess(questions[0] if questions else "", answers[-1] if answers else "", sample.source, heading)
+    return _with(sample, found, found.justification)
+
+
+def _with(sample: Sample, found: Assessment, justification: str) -> Sample:
     return sample.model_copy(
         update={
             "scores": found.scores,
             "score": found.mean,
             "scored_by": SCORED_BY,
-            "justification": found.justification,
+            "justification": justification,
         }
     )
 

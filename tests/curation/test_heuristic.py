@@ -82,3 +82,13 @@ def test_scores_stay_in_their_range(question: str, answer: str, source: str) -> 
     found = assess(question, answer, source)
     assert all(1 <= value <= 5 for value in found.scores.values())
     assert found.justification.endswith(".")
+
+
+def test_chats_are_not_assessed_and_gold_is_left_alone() -> None:
+    chat = sample("u there??", "yep").model_copy(update={"recipe": "chat"})
+    gold = sample("u there??", "yep").model_copy(update={"recipe": "gold"})
+    scored, untouched = HeuristicScore().run([chat, gold])
+    assert isinstance(scored, Sample)
+    assert scored.score == 5
+    assert "Not assessed" in scored.justification
+    assert untouched is gold
