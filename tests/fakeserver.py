@@ -148,10 +148,11 @@ class _Server:
         elif wait and self.options.retry_after != "none":
             lines.append(f"Retry-After: {self.options.retry_after}")
         if self.options.rate_headers:
-            for name, rate, per in (("requests", self.rate, 60), ("tokens", self.tokens, 60)):
+            for name, rate in (("requests", self.rate), ("tokens", self.tokens)):
                 if rate is not None:
-                    lines.append(f"x-ratelimit-limit-{name}: {round(rate.rate * per)}")
+                    lines.append(f"x-ratelimit-limit-{name}: {rate.burst}")
                     lines.append(f"x-ratelimit-remaining-{name}: {rate.left()}")
+                    lines.append(f"x-ratelimit-reset-{name}: {rate.reset():.3f}s")
         return "".join(f"{line}\r\n" for line in lines)
 
     def stats(self) -> dict[str, Any]:

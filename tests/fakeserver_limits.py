@@ -44,6 +44,11 @@ class Rate:
             return 0.0
         return (amount - self._tokens) / self.rate
 
+    def reset(self) -> float:
+        """Seconds until all is allowed again."""
+        missing = self.burst - self._tokens if self.kind == "bucket" else len(self._taken)
+        return missing / self.rate
+
     def left(self) -> int:
         """Requests that would be allowed at once now."""
         return int(self._tokens) if self.kind == "bucket" else self.burst - len(self._taken)

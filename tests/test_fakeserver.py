@@ -125,7 +125,7 @@ def test_a_limited_request_is_told_when_to_come_again() -> None:
         headers = caught.value.headers
         assert caught.value.code == 429
         assert 0 < int(headers["retry-after-ms"]) <= 200
-        assert (headers["x-ratelimit-limit-requests"], headers["x-ratelimit-remaining-requests"]) == ("300", "0")
+        assert (headers["x-ratelimit-limit-requests"], headers["x-ratelimit-remaining-requests"]) == ("1", "0")
         assert server.stats()["limited"] == 1
 
 

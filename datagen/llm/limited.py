@@ -16,6 +16,7 @@ from datagen.llm.backend import CallFailed, Reply, Request
 from datagen.llm.breaker import Breaker
 from datagen.llm.config import ClientConfig
 from datagen.llm.faults import Fault, Rejected
+from datagen.llm.headers import Left
 from datagen.llm.latency import MOST, Latency
 from datagen.llm.rate import Pace
 from datagen.llm.turns import Turns
@@ -28,7 +29,8 @@ MAX_FAILED_IN_A_ROW = 50
 CANARIES = 3  # small questions that decide whether so many failures are the endpoint's or their own
 EARLY_LOOK = 2  # attempts after which, where nothing ever answered, we look whether anything is there
 SUSPECT = 3  # times that others were let in after a request, and it was refused again: it is not the rate
-LONELY = 5  # refusals with nobody let in, after which a small question finds out whether that is possible
+LONELY = 2  # refusals with nobody let in, after which a small question finds out whether that is possible
+LONELY_S = 0.5  # not counting those of the first moment, which are of one burst
 MAX_DENIED_WAIT_S = 2.0  # the pace is what spaces refused requests; this only mixes them
 _NO_ANSWER = frozenset({"connection", "timeout"})
 _OVERLOAD = frozenset({"connection", "http_502", "http_503", "http_504", "http_529"})
@@ -39,7 +41,8 @@ class Transport(Protocol):
 
     A transport that restarts its server may also have ``async def ready(self) -> None``: it returns when
     requests can be sent again, and raises DatagenError when they never can. It is awaited before the
-    first request, and after each Fault that is ``free``.
+    first request, and after each Fault that is ``free``. One with an attribute ``told`` is given a function
+    there, to be called with what the endpoint says is left of its limits.
     """
 
     base_url: str
@@ -141,6 +144,9 @@ class Limited:
         self._ready: Callable[[], Awaitable[None]] | None = getattr(transport, "ready", None)
         self._unready = self._ready is not None
         self._shared: dict[str, asyncio.Task[None]] = {}
+        self._tokens = 0.0  # of a request and its reply, smoothed
+        if hasattr(transport, "told"):
+            transport.told = self._told
 
     async def complete(self, request: Request) -> Reply:
         """Answer a request, however many attempts it takes.
@@ -177,7 +183,7 @@ class Limited:
                 self.stop(error)
                 raise
             else:
-                self._note_answer(request, sent_at)
+                self._note_answer(request, reply, sent_at)
                 return reply if call.sent == 1 else reply.model_copy(update={"attempts": call.sent})
             finally:
                 self._turns.leave()
@@ -215,8 +221,15 @@ class Limited:
             more = 0.0
         scope.reschedule(asyncio.get_running_loop().time() + max(0.0, more))
 
-    def _note_answer(self, request: Request, sent_at: float) -> None:
+    def _told(self, left: Left) -> None:
+        per_request = 1.0 if left.what == "requests" else self._tokens
+        if per_request:
+            self.pace.told(left.limit, left.remaining, left.reset_s, per_request)
+
+    def _note_answer(self, request: Request, reply: Reply, sent_at: float) -> None:
         now = asyncio.get_running_loop().time()
+        tokens = reply.prompt_tokens + reply.completion_tokens
+        self._tokens += (tokens - self._tokens) * (0.1 if self._tokens else 1.0)
         self._answers += 1
         self._failed_in_a_row = 0
         self._newest_answered = max(self._newest_answered, sent_at)
@@ -264,7 +277,7 @@ class Limited:
             self.window.bad(sent_at, now)
             return True
         self._refused_since = now if self._refused_since is None else self._refused_since
-        self._lonely += 1
+        self._lonely += sent_at > self._refused_since + LONELY_S
         if now - self._refused_since > REFUSED_S:
             error = problems.refusing(self.transport.base_url, now - self._refused_since)
             self.stop(error)

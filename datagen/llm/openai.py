@@ -7,7 +7,7 @@ import ipaddress
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -20,8 +20,9 @@ from datagen.llm import dialect as dialects
 from datagen.llm import problems
 from datagen.llm.backend import Reply, Request
 from datagen.llm.dialect import Dialect, Dialects
-from datagen.llm.envelope import read_models, read_reply, retry_after
+from datagen.llm.envelope import read_models, read_reply
 from datagen.llm.faults import Fault, Rejected, as_text
+from datagen.llm.headers import Left, advice, left
 
 MAX_REPLY = 16 * 1024 * 1024  # bytes
 CONNECT_S = 10.0
@@ -65,6 +66,7 @@ class OpenAIBackend:
     ) -> None:
         self.base_url = base_url
         self.dialects = Dialects(first)
+        self.told: Callable[[Left], None] | None = None
         self._key_env = key_env
         self._connections = connections
         self._answered = False
@@ -123,7 +125,7 @@ class OpenAIBackend:
         if 300 <= status < 400:
             raise problems.redirected(self.base_url, headers.get("Location", ""))
         if status in RETRYABLE:
-            raise Fault(f"http_{status}", self._scrubbed(data), retry_after(headers.get("Retry-After"), time.time()))
+            raise Fault(f"http_{status}", self._scrubbed(data), advice(headers, time.time()))
         return read_models(data) if status == 200 else None
 
     async def alive(self, limit_s: float) -> bool:
@@ -143,13 +145,16 @@ class OpenAIBackend:
     async def _post(self, request: Request, body: bytes) -> bytes:
         # The time limit of a whole request is the caller's, who knows how slow the endpoint is.
         status, data, headers = await self._send("POST", self._chat, body, None)
+        if self.told is not None:
+            for limit in left(headers):
+                self.told(limit)
         if status == 200:
             return data
         raw = self._scrubbed(data)
         if status in RETRYABLE:
             if status == 429 and _error_code(data) == "insufficient_quota":
                 raise problems.no_quota(self.base_url)
-            raise Fault(f"http_{status}", raw, retry_after(headers.get("Retry-After"), time.time()))
+            raise Fault(f"http_{status}", raw, advice(headers, time.time()))
         if status == 402:
             raise problems.no_quota(self.base_url)
         if status == 401 or (
