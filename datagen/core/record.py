@@ -87,6 +87,7 @@ class Document(Record):
             empty where the format has no pages.
         title: the document's own title where it states one, else "".
         turns: the messages of a chat, ascending; empty for every other format.
+        notes: how it was read, for people: what of a chat was left out, what had to be assumed.
         verdict: set when the file could not be read.
     """
 
@@ -99,6 +100,7 @@ class Document(Record):
     pages: tuple[int, ...] = ()
     title: str = ""
     turns: tuple[Turn, ...] = ()
+    notes: tuple[str, ...] = ()
     verdict: Verdict | None = None
 
 

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable
 from typing import IO, Any
 
-from datagen.sources.parsed import Options, Parsed, Unreadable
+from datagen.sources.parsed import ChatOptions, Options, Parsed, Unreadable
 from datagen.sources.sandbox import die_with_parent, lock
 
 _GRACE = 5.0  # seconds after the time limit at which the process ends by itself, if nobody was left to end it
@@ -50,11 +50,23 @@ def main() -> None:
 
 
 def _read(reader: Any, head: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
-    options = Options(max_text=head["max_text"], text_fields=tuple(head["text_fields"]))
+    chat = head["chat"]
+    options = Options(
+        max_text=head["max_text"],
+        text_fields=tuple(head["text_fields"]),
+        chat=ChatOptions(chat["me"], tuple(chat["drop"]), chat["fields"]) if chat else None,
+    )
     try:
         parsed: Parsed = reader.read(head["kind"], data, options)
         body = parsed.text.encode()
-        answer = {"format": parsed.format, "pages": parsed.pages, "title": parsed.title, "size": len(body)}
+        answer = {
+            "format": parsed.format,
+            "pages": parsed.pages,
+            "title": parsed.title,
+            "turns": parsed.turns,
+            "notes": parsed.notes,
+            "size": len(body),
+        }
         return answer, body
     except Unreadable as error:
         return {"reason": error.reason, "evidence": error.evidence}, b""

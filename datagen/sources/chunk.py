@@ -8,10 +8,11 @@ from typing import Any
 from datagen.core.hashing import digest
 from datagen.core.record import AnyRecord, Chunk, Document
 from datagen.core.stage import Map, Shard
+from datagen.sources import chunk_chat
 from datagen.sources.blocks import blocks
 from datagen.sources.chunk_cut import back
 from datagen.sources.chunk_pack import Packer, Piece
-from datagen.sources.config import ChunkConfig
+from datagen.sources.config import ChatConfig, ChunkConfig
 from datagen.sources.tokens import TokenCounter, counter
 
 
@@ -25,6 +26,7 @@ class Chunker(Map):
 
     Args:
         config: how long chunks are.
+        chat: how chats are cut into conversations.
 
     Raises:
         UsageError: the tokenizer cannot be loaded.
@@ -34,14 +36,17 @@ class Chunker(Map):
     version = 1
     produces = "chunk"
 
-    def __init__(self, config: ChunkConfig) -> None:
+    def __init__(self, config: ChunkConfig, chat: ChatConfig = ChatConfig()) -> None:
         self.config = config
+        self.chat = chat
         counter(config.tokenizer)  # fail before anything is read, not in a worker
 
     def fingerprint(self) -> dict[str, Any]:
         """Lengths and how tokens are counted."""
         config = self.config
+        chat = {"chat": chunk_chat.fingerprint(self.chat)} if self.chat.me.strip() else {}
         return {
+            **chat,
             "tokens": config.tokens,
             "min_tokens": config.min_tokens,
             "overlap": config.overlap,
@@ -54,6 +59,8 @@ class Chunker(Map):
         for record in shard:
             if not isinstance(record, Document):
                 out.append(record)
+            elif record.verdict is None and record.turns:
+                out += chunk_chat.conversations(record, self.chat, counter(self.config.tokenizer))
             elif record.verdict is None:
                 out += chunks(record, self.config)
         return out

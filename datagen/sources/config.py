@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Self
+
+from pydantic import Field, model_validator
 
 from datagen.core.section import Section
 
@@ -34,6 +36,33 @@ class ChunkConfig(Section):
     duplicate_threshold: float = Field(
         0.9, gt=0, le=1, description="Word 3-gram Jaccard from which a chunk is a near-copy of an earlier one."
     )
+
+
+class ChatFields(Section):
+    """Which fields of a JSON or CSV chat hold what; empty: they are found by their usual names. Dots reach inside."""
+
+    speaker: str = Field("", description="Who wrote the message.")
+    text: str = Field("", description="The message.")
+    time: str = Field("", description="When it was written: ISO 8601, seconds or milliseconds since 1970, or a date.")
+    conversation: str = Field("", description="The chat, channel or thread that it belongs to.")
+
+
+class ChatConfig(Section):
+    """Chat exports as conversations."""
+
+    me: str = Field("", description="Whose messages are the assistant's, as the export names them; empty: no chats.")
+    gap_minutes: int = Field(180, ge=1, description="A longer pause starts a new conversation, minutes.")
+    min_exchanges: int = Field(4, ge=1, le=100, description="Exchanges (message and reply) a sample has at least.")
+    max_exchanges: int = Field(6, ge=1, le=100, description="Exchanges a sample has at most.")
+    max_characters: int = Field(12_000, ge=100, description="Conversations with more text make no sample.")
+    drop: tuple[str, ...] = Field((), description="Texts of whole messages that are left out besides the known ones.")
+    fields: ChatFields = ChatFields()
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.max_exchanges < self.min_exchanges:
+            raise ValueError("max_exchanges must not be less than min_exchanges")
+        return self
 
 
 class SplitConfig(Section):

@@ -6,15 +6,17 @@ import atexit
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from importlib import metadata
 from typing import Any
 
 from datagen.core.hashing import sha256
-from datagen.core.record import AnyRecord, Document, SourceFile, Verdict
+from datagen.core.record import AnyRecord, Document, SourceFile, Turn, Verdict
 from datagen.core.stage import Map, Shard
 from datagen.sources import files
-from datagen.sources.config import SourcesConfig
-from datagen.sources.parsed import Options, Parsed, Unreadable
+from datagen.sources.chats import recognise
+from datagen.sources.config import ChatConfig, SourcesConfig
+from datagen.sources.parsed import ChatOptions, Options, Parsed, Unreadable
 from datagen.sources.pool import Pool
 from datagen.sources.readers import KINDS
 
@@ -34,7 +36,12 @@ class Load(Map):
     The reading is done by child processes (see :mod:`datagen.sources.pool`) that all stages of this
     process share. A file that cannot be read gives a document without text whose verdict has the stage
     ``load`` and one of the reasons ``password``, ``damaged``, ``image_only``, ``binary``, ``too_large``,
-    ``empty``, ``timeout``, ``out_of_memory``, ``unknown_encoding``, ``changed``, ``missing``, ``crashed``.
+    ``empty``, ``timeout``, ``out_of_memory``, ``unknown_encoding``, ``changed``, ``missing``, ``crashed``, and
+    for chats ``me_not_found``.
+
+    Args:
+        config: which files, and the limits of reading them.
+        chat: with a name in ``me``, files are looked at as chat exports first.
     """
 
     name = "load"
@@ -42,15 +49,19 @@ class Load(Map):
     produces = "document"
     waits = True
 
-    def __init__(self, config: SourcesConfig) -> None:
+    def __init__(self, config: SourcesConfig, chat: ChatConfig = ChatConfig()) -> None:
         self.config = config
+        fields = {role: path for role, path in chat.fields if path}
+        self.chat = ChatOptions(chat.me, chat.drop, fields) if chat.me.strip() else None
 
     def fingerprint(self) -> dict[str, Any]:
         """Limits, the fields that hold text, and each reader's and library's version.
 
         Time and memory are among the limits: a file given up at one limit must be tried again at another.
         """
+        chat = {"chat": {**asdict(self.chat), "version": recognise.VERSION}} if self.chat else {}
         return {
+            **chat,
             "max_bytes": self.config.max_bytes,
             "max_text": self.config.max_text,
             "timeout_s": self.config.timeout_s,
@@ -76,7 +87,9 @@ class Load(Map):
             parsed = self._read(record)
         except Unreadable as error:
             return Document(**known, verdict=Verdict(stage=self.name, reason=error.reason, evidence=error.evidence))
-        return Document(**known, text=parsed.text, format=parsed.format, pages=parsed.pages, title=parsed.title)
+        turns = tuple(Turn(speaker=who, time=time, start=start, end=end) for who, time, start, end in parsed.turns)
+        told = {"text": parsed.text, "format": parsed.format, "pages": parsed.pages, "title": parsed.title}
+        return Document.model_validate({**known, **told, "turns": turns, "notes": parsed.notes})
 
     def _read(self, file: SourceFile) -> Parsed:
         try:
@@ -89,7 +102,7 @@ class Load(Map):
             raise Unreadable("missing", f"It cannot be opened: {error.strerror or error}.") from None
         if sha256(data) != file.sha256:
             raise Unreadable("changed", "Its bytes changed since the run began; run again to take the new ones.")
-        options = Options(self.config.max_text, self.config.text_fields)
+        options = Options(self.config.max_text, self.config.text_fields, self.chat)
         return shared_pool(self.config).read(file.kind, data, options, self.config.timeout_s)
 
 

@@ -11,14 +11,15 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
 import datagen
-from datagen.sources.parsed import Options, Parsed, Unreadable
+from datagen.sources.parsed import Options, Parsed, RawTurn, Unreadable
 
 READERS = "datagen.sources.readers"
-_HEAD_LIMIT = 32_000_000  # bytes an answer's first line may have: page offsets of the largest text fit
+_HEAD_LIMIT = 64_000_000  # bytes an answer's first line may have: pages, or turns, of the largest text fit
 _PASSED_ON = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "LANG", "LC_ALL", "TZ")
 
 
@@ -156,7 +157,9 @@ class _Child:
         self.spent = bool(answer["last"]) or overdue.is_set()
         if "reason" in answer:
             raise Unreadable(str(answer["reason"]), str(answer["evidence"]))
-        return Parsed(body.decode(), answer["format"], tuple(answer["pages"]), answer["title"])
+        text = body.decode()
+        turns, notes = _turns(answer["turns"], len(text)), tuple(map(str, answer["notes"]))
+        return Parsed(text, answer["format"], tuple(answer["pages"]), answer["title"], turns, notes)
 
     def _ask(self, kind: str, data: bytes, options: Options, timeout_s: float) -> tuple[dict[str, Any], bytes]:
         to, out = self._process.stdin, self._process.stdout
@@ -168,6 +171,7 @@ class _Child:
             "max_text": options.max_text,
             "text_fields": options.text_fields,
             "timeout_s": timeout_s,
+            "chat": asdict(options.chat) if options.chat else None,
         }
         to.write(json.dumps(head).encode() + b"\n")
         to.write(data)
@@ -195,6 +199,18 @@ def _ended(overdue: bool, code: int | None, timeout_s: float) -> Unreadable:
         return Unreadable("timeout", f"Reading it took longer than the {timeout_s:g} s of sources.timeout_s.")
     how = f"signal {signal.Signals(-code).name}" if code and code < 0 else f"exit status {code}"
     return Unreadable("crashed", f"The reader ended by {how} while reading it.")
+
+
+def _turns(answer: list[Any], length: int) -> tuple[RawTurn, ...]:
+    """The turns of an answer. Raises ValueError for spans that are none of its text's, or out of order."""
+    turns: list[RawTurn] = []
+    last = 0
+    for speaker, time, start, end in answer:
+        if not last <= start < end <= length:
+            raise ValueError("a turn outside of the text")
+        turns.append((str(speaker), str(time), start, end))
+        last = end
+    return tuple(turns)
 
 
 def _line(out: IO[bytes]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from types import MappingProxyType
 
+from datagen.sources.chats import recognise
 from datagen.sources.parsed import Options, Parsed, Unreadable
 from datagen.sources.text import normalise
 
@@ -86,7 +87,7 @@ def read(kind: str, data: bytes, options: Options) -> Parsed:
         options: what shapes the text.
 
     Returns:
-        The normalised text.
+        The normalised text; where ``options.chat`` is set and the bytes are a chat export, its transcript.
 
     Raises:
         Unreadable: for anything that is wrong with the file, whatever the library raised.
@@ -96,6 +97,9 @@ def read(kind: str, data: bytes, options: Options) -> Parsed:
         raise Unreadable("empty", "The file has no bytes.")
     module = importlib.import_module(f"{__name__}.{KINDS[kind].module}")
     try:
+        chat = recognise.read(kind, data, options.chat) if options.chat else None
+        if chat is not None:
+            return _laid_out(chat, options.max_text)
         parsed: Parsed = module.read(data, options)
         return normalise(parsed, options.max_text)
     except (Unreadable, MemoryError, ImportError):
@@ -104,6 +108,14 @@ def read(kind: str, data: bytes, options: Options) -> Parsed:
         raise Unreadable("damaged", "It is nested too deeply to be read.") from error
     except Exception as error:  # hostile bytes make libraries raise anything
         raise Unreadable("damaged", _evidence(kind, error)) from error
+
+
+def _laid_out(chat: Parsed, max_text: int) -> Parsed:
+    """A transcript is made of normalised parts, so normalising it must leave the spans of its messages true."""
+    parsed = normalise(chat, max_text)
+    if parsed.text != chat.text:
+        raise Unreadable("damaged", "The messages of this chat cannot be laid out.")
+    return parsed
 
 
 def _evidence(kind: str, error: Exception) -> str:
