@@ -49,6 +49,9 @@ RECIPES: dict[str, Profile] = {
 }
 """Recipes whose samples are held to other rules than questions and answers."""
 
+WITH_INPUT = Profile(shows_input=True, echo=False)
+"""An instruction with an input below it, as the recipe ``instruct`` makes them."""
+
 FAMILIES: dict[str, Profile] = {
     "summarisation": Profile(shows_input=True, echo=False, question_language=False, by_form=True),
     "closed_book_qa": Profile(answer="short", echo=False),
@@ -72,6 +75,8 @@ UNTOUCHED = frozenset({"gold"})
 
 def profile_of(sample: Sample) -> Profile:
     """The rules of a sample, by its family, else by its recipe."""
+    if sample.recipe == "instruct" and any("\n\n" in m.content for m in sample.messages[:1]):
+        return WITH_INPUT
     return FAMILIES.get(sample.family) or RECIPES.get(sample.recipe, DEFAULT)
 
 

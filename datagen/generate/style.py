@@ -154,7 +154,8 @@ def _problem(instruction: str, answer: str, chunk: Chunk) -> Verdict | None:
     if run >= GIVES_AWAY:
         evidence = f"{run} words in a row are the answer's, under {GIVES_AWAY} wanted"
         return Verdict(stage="style", reason="gives_away", evidence=evidence)
-    if said := refers(instruction):
+    said = refers(instruction)
+    if said and said.casefold() not in answer.casefold():  # a paragraph about documents may be asked about them
         return Verdict(stage="style", reason="refers_to_prompt", evidence=f"“{said}”")
     title = words(chunk.title)
     if len(title) >= NAMES and longest_run(instruction, chunk.title) == len(title) > longest_run(answer, chunk.title):

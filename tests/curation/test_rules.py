@@ -261,3 +261,11 @@ def test_follow_ups_may_be_short_and_point_back() -> None:
     assert ruled(conversation(asked + turns)) == "refers_to_prompt"
     bad = [later[0], ("assistant", "According to the passage, each file counts as work.")]
     assert ruled(conversation(turns + bad)) == "refers_to_prompt"
+
+
+def test_an_instruction_may_speak_of_its_own_input() -> None:
+    answer = "Every file that exists is work that is done."
+    alone = sample("Shorten the passage, according to the text above.", answer)
+    below = sample(f"Shorten the text below, and keep what the passage says.\n\n{answer} And so on.", answer)
+    assert ruled(alone.model_copy(update={"recipe": "instruct"})) == "refers_to_prompt"
+    assert ruled(below.model_copy(update={"recipe": "instruct"})) is None

@@ -90,6 +90,13 @@ def test_what_is_rejected(instruction: str, wanted: str | None) -> None:
     assert reasons(records)[0] == wanted
 
 
+def test_a_paragraph_about_documents_may_be_asked_about_them() -> None:
+    text = "A reader opens the document in its own process, so that a bad file costs a line and never the whole run."
+    there = task({}, of=chunk(text), recipe="style")
+    records = make(recipe(), Scripted(reply("Why does a reader open the document in another process?")), there)
+    assert reasons(records) == [None]
+
+
 def test_only_prose_of_the_wanted_length_is_taken() -> None:
     made_of = recipe()
     assert made_of.owes(PASSAGE) == 3

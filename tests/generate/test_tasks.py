@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,12 @@ GOOD: dict[str, dict[str, Any]] = {
 }
 
 
+@cache
+def usual() -> Tasks:
+    """All families, the settings as they come."""
+    return recipe()
+
+
 def recipe(*families: str, gold: tuple[Sample, ...] = (), **config: Any) -> Tasks:
     chosen: Any = {"families": dict.fromkeys(families or FAMILIES, 1.0)}
     return Tasks(GeneratorConfig(tasks=chosen, **config), "m", 1, gold)
@@ -82,7 +89,7 @@ def of(family: str, **fields: Any) -> Task:
 
 def made(family: str, **change: Any) -> Sample:
     reply = json.dumps({**GOOD[family], **change})
-    (sample,) = make(recipe(), Scripted(reply), of(family))
+    (sample,) = make(usual(), Scripted(reply), of(family))
     assert isinstance(sample, Sample)
     return sample
 
@@ -110,7 +117,7 @@ def test_a_good_reply_makes_a_good_sample(family: str) -> None:
 
 @pytest.mark.parametrize("family", GOOD)
 def test_a_prompt_is_the_one_that_was_read(family: str) -> None:
-    made_of = recipe()
+    made_of = usual()
     backend = Scripted(json.dumps(GOOD[family]))
     make(made_of, backend, of(family, avoid=("What was asked?",)))
     golden(f"tasks.{family}.txt", backend.asked[0])
@@ -132,6 +139,7 @@ def test_a_prompt_is_the_one_that_was_read(family: str) -> None:
         ("translation", {"language": "Klingon"}, "unknown_label"),
         ("sentiment", {"quote": "We hate how quiet it is."}, "ungrounded"),
         ("sentiment", {"label": "ecstatic"}, "unknown_label"),
+        ("sentiment", {"quote": "the new pump"}, "too_short"),
         ("topic", {"label": "boilers"}, "unknown_label"),
         ("extraction", {"entries": [{"key": "interval", "quotes": ["130 litres"]}]}, "ungrounded"),
         ("extraction", {"entries": [{"key": "interval", "quotes": []}]}, "no_evidence"),

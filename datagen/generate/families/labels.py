@@ -9,6 +9,9 @@ from pydantic import Field
 from datagen.core.record import Verdict
 from datagen.generate.families.base import STAGE, Brief, Family, Made, Strict, chosen, unknown
 from datagen.generate.ground import locate
+from datagen.generate.textual import count
+
+MIN_WORDS = 4  # of a stretch whose sentiment is asked for: less shows none
 
 # How the closed set is written below the instruction (opening, between, closing): signs alone, so that it fits any
 # language.
@@ -46,6 +49,9 @@ def felt(brief: Brief, reply: Sentiment) -> Made:
         return Made(brief.told(instruction, reply.quote.strip()), label or reply.label, (), verdict)
     quote = brief.quote(brief.start + span[0], brief.start + span[1])
     problem = None if label else unknown(reply.label, brief.choices)
+    if count(quote.text) < MIN_WORDS:
+        evidence = f"{count(quote.text)} words, at least {MIN_WORDS} wanted"
+        problem = Verdict(stage=STAGE, reason="too_short", evidence=evidence)
     return Made(brief.told(instruction, quote.text), label or reply.label, (quote,), problem)
 
 
