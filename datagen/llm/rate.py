@@ -6,7 +6,8 @@ import math
 from collections import deque
 from typing import Literal
 
-RAMP_S = 0.008  # the first requests: 8 in 8 ms, 24 in 16 ms, 56 in 24 ms …
+RAMP_S = 0.025  # the first requests: 8 in 25 ms, 24 in 50 ms, 56 in 75 ms …
+IDLE_S = 0.15  # a pause that parts a first few requests from the row that follows
 RAMP_FROM = 8
 RAMP_UNTIL = 512
 FIRST_PROBE_S = 1 / 32  # doubling, so that a limit by the second is probed after just a second
@@ -62,7 +63,10 @@ class Pace:
         self._state: Literal["open", "closed", "paced"] = "open"
         self._sends = 0
         self._refused = 0
-        self._began: float | None = None
+        self._began: float | None = None  # the present row of requests
+        self._before = 0  # let in before it
+        self._last_sent = 0.0
+        self._row = (0.0, 0)  # began and before of the row that was refused
         self._ramping = True
         self._turnaround = 0.002  # how fast refusals come back
         self._opens_at = 0.0
@@ -95,18 +99,19 @@ class Pace:
             self._grow(now)
             return max(0.0, self._next_at - now)
         wait = max(0.0, self._opens_at - now)
-        if self._ramping and self._began is not None:
-            due = self._began + RAMP_S * math.log2(1 + self._sends / RAMP_FROM)
-            wait = max(wait, due - now)
-        return wait
+        return max(wait, self._next_at - now) if self._ramping else wait
 
     def sent(self, now: float) -> None:
         """A request goes out."""
-        if self._began is None:
-            self._began = now
+        let_in = self._sends - self._refused
+        if self._began is None or (now - self._last_sent > IDLE_S and let_in - self._before < FEW):
+            self._began, self._before = now, let_in
+        self._last_sent = now
         self._sends += 1
-        if self._ramping and self._sends >= RAMP_UNTIL:
-            self._ramping = False
+        if self._ramping:
+            self._ramping = self._sends < RAMP_UNTIL
+            step = RAMP_S * math.log2(1 + 1 / (RAMP_FROM + self._sends))
+            self._next_at = max(self._next_at, now - 0.002) + step
         if self._state == "closed":
             self._probe = now
         elif self._state == "paced" and self.rate is not None:
@@ -116,7 +121,6 @@ class Pace:
 
     def let_in(self, sent_at: float) -> None:
         """A request was answered with anything but a refusal."""
-        self._ramping = False
         if self._state == "closed" and sent_at >= self._closed_at:
             self._open_up(sent_at)
 
@@ -186,6 +190,7 @@ class Pace:
         self._state = "closed"
         self._closed_at = now
         self._probe, self._probe_gap = None, FIRST_PROBE_S
+        self._row = (now if self._began is None else self._began, self._before)
 
     def _obey(self, retry_after: float | None, now: float) -> None:
         if self._state == "closed" and self._probe is None:
@@ -225,9 +230,9 @@ class Pace:
             self._measured = False
             self._found_at = self._settled = 0.0
             self._epoch = (self._sends, self._refused)
-            self._first_growth = BLIND_GROWTH if inside < FEW else FIRST_GROWTH
-            since = self._began if self._began is not None else sent_at
-            self.rate = max(1, inside) / max(sent_at - since, FIRST_PROBE_S)
+            since, before = self._row
+            self._first_growth = BLIND_GROWTH if inside - before < FEW else FIRST_GROWTH
+            self.rate = max(1, inside - before) / max(sent_at - since, FIRST_PROBE_S)
         self._next_at = sent_at + 1 / self.rate
         self._grown_at = self._refused_at = sent_at
 

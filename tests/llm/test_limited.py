@@ -35,7 +35,7 @@ def test_never_more_in_flight_than_allowed_and_all_are_answered() -> None:
         nonlocal now, most
         now += 1
         most = max(most, now)
-        await asyncio.sleep(0.001)
+        await asyncio.sleep(0.03)
         now -= 1
         return reply(request)
 
