@@ -171,6 +171,10 @@ def run(
         Optional[Path],  # noqa: UP045
         typer.Option("--out", "-o", metavar="RUN", help="Run folder; the same one continues. Default: runs/SOURCE."),
     ] = None,
+    me: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--me", metavar="NAME", help="Read chat exports; this person's messages are the assistant's."),
+    ] = None,
     target: Annotated[
         Optional[int],  # noqa: UP045
         typer.Option("--target", min=1, help="Accepted samples wanted: rounds go on until so many are kept."),
@@ -224,6 +228,7 @@ def run(
 
     options = {
         "sources.paths": source or None,
+        "chat.me": me,
         "limits.target": target,
         "generator.base_url": base_url,
         "generator.provider": provider,

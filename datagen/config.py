@@ -21,7 +21,7 @@ from datagen.engine.config import EngineConfig
 from datagen.generate.config import GeneratorConfig
 from datagen.llm.config import ClientConfig
 from datagen.output.config import OutputConfig
-from datagen.sources.config import ChunkConfig, SourcesConfig, SplitConfig
+from datagen.sources.config import ChatConfig, ChunkConfig, SourcesConfig, SplitConfig
 
 
 class LimitsConfig(Section):
@@ -49,6 +49,7 @@ class Config(Section):
     seed: int = Field(0, description="One seed for all draws.")
     sources: SourcesConfig = SourcesConfig()
     chunk: ChunkConfig = ChunkConfig()
+    chat: ChatConfig = ChatConfig()
     generator: GeneratorConfig = GeneratorConfig()
     client: ClientConfig = ClientConfig()
     curation: CurationConfig = CurationConfig()

@@ -16,6 +16,7 @@ from datagen.core.errors import UsageError
 from datagen.core.hashing import digest
 from datagen.core.record import Sample, SourceFile
 from datagen.core.stage import Fold, Map
+from datagen.engine.config import EngineConfig
 from datagen.engine.events import Events
 from datagen.engine.run import Runner, Source
 from datagen.engine.segment import Node, plan
@@ -66,17 +67,25 @@ def configure(file: Path | None, overrides: Iterable[str], values: Mapping[str, 
 
 def recipes(config: Config, models: Models, gold: Sequence[Sample] = ()) -> list[tuple[Recipe, float]]:
     """The recipes of a run, with the calls of each for a chunk."""
+    found: list[tuple[Recipe, float]] = []
+    if config.chat.me:
+        from datagen.generate.chat import Chat
+
+        found.append((Chat(config.chat.me), 1.0))
     if models.generator is None:
         from datagen.generate.extractive import Extractive
 
-        return [(Extractive(), 1.0)]
+        return [*found, (Extractive(), 1.0)]
+    from datagen.generate.conversation import Conversation
     from datagen.generate.instruct import Instruct
     from datagen.generate.qa import QA
+    from datagen.generate.style import Style
+    from datagen.generate.tasks import Tasks
 
-    kinds: dict[str, Any] = {"qa": QA, "instruct": Instruct}
+    kinds: dict[str, Any] = {kind.name: kind for kind in (QA, Instruct, Tasks, Style, Conversation)}
     model = models.generator.model
     wanted = [(name, rate) for name, rate in config.generator.recipes.items() if rate]
-    return [(kinds[name](config.generator, model, config.seed, gold), rate) for name, rate in wanted]
+    return [*found, *((kinds[name](config.generator, model, config.seed, gold), rate) for name, rate in wanted)]
 
 
 def stages(
@@ -86,6 +95,7 @@ def stages(
     from curation.dedupe import DropDuplicates
     from curation.heuristic import HeuristicScore
     from curation.normalize import Normalize
+    from curation.novelty import Novelty
     from curation.rules import Rules
     from curation.select import Select, SelectBest
     from curation.sketch import Sketch
@@ -102,9 +112,10 @@ def stages(
     target = config.limits.target
     select = SelectBest(threshold, target) if repeated or target else Select(threshold)
     chosen = recipes(config, models, gold)
+    shown = _shown([recipe for recipe, _ in chosen], gold)
     line: list[Map | Fold] = [
-        Load(config.sources),
-        Chunker(config.chunk),
+        Load(config.sources, config.chat),
+        Chunker(config.chunk, config.chat),
         Sketch(SKETCH_NGRAM, SKETCH_PERMUTATIONS, "chunk"),
         DropDuplicates(config.chunk.duplicate_threshold, SKETCH_PERMUTATIONS, name="screen"),
         Plan(
@@ -120,8 +131,10 @@ def stages(
         Normalize(),
         Rules(config.curation.rules),
         Sketch(dedupe.ngram, dedupe.num_perm, "sample"),
-        DropDuplicates(dedupe.threshold, dedupe.num_perm, dedupe.guard),
+        DropDuplicates(dedupe.threshold, dedupe.num_perm, dedupe.guard, ngram=dedupe.ngram, protected=shown),
     ]
+    if any(recipe.name == "instruct" for recipe, _ in chosen):
+        line.append(Novelty(generator.instruct.novelty, seen=list(shown.values())))
     if models.judge is not None:
         from curation.judge import Judge
 
@@ -150,6 +163,14 @@ def pair_stages(config: Config, models: Models) -> list[Map | Fold]:
         CheckPairs(config.judge, wanted.min_margin, models.judge, config.generator.prompts),
     ]
     return [*line, BalanceLength()] if wanted.balance_length else line
+
+
+def _shown(chosen: Sequence[Recipe], gold: Sequence[Sample]) -> dict[str, str]:
+    """Instructions that no sample may repeat as if they were made: of gold samples and of what prompts show."""
+    from datagen.generate.shots import shown
+
+    texts = dict.fromkeys([*shown(gold), *(text for recipe in chosen for text in shown(recipe.pool))])
+    return {f"example {number}": text for number, text in enumerate(texts, 1)}
 
 
 def _lists(config: Config) -> dict[str, dict[str, float]]:
@@ -212,7 +233,7 @@ def run(config: Config, out: Path | None, listener: Listener, *, retry_failed: b
                 ]
                 events.emit("run", files=len(discovery.files), shards=len(sources), skipped=len(discovery.skipped))
                 begun = time.monotonic()
-                engine = config.engine.model_copy(update={"executor": _executor(config, discovery)})
+                engine = _engine(config, discovery, len(sources))
                 runner = Runner(store, nodes, sources, engine, events, _meters(config, models))
                 shards = runner.run()
                 facts = _facts(config, models, nodes, shards, rounds)
@@ -239,10 +260,13 @@ def _source(files: tuple[SourceFile, ...]) -> Source:
     return Source(digest(content), files)
 
 
-def _executor(config: Config, discovery: Discovery) -> str:
-    if config.engine.executor != "auto":
-        return config.engine.executor
-    return "processes" if sum(f.size for f in discovery.files) >= PROCESSES_FROM_BYTES else "inline"
+def _engine(config: Config, discovery: Discovery, shards: int) -> EngineConfig:
+    """How the work is spread. A batch is worth sending when it is full, so all shards are then under way at once."""
+    executor: Any = config.engine.executor
+    if executor == "auto":
+        executor = "processes" if sum(f.size for f in discovery.files) >= PROCESSES_FROM_BYTES else "inline"
+    window = max(config.engine.window, shards) if config.generator.backend == "batch" else config.engine.window
+    return config.engine.model_copy(update={"executor": executor, "window": window})
 
 
 def _announce(config: Config, discovery: Discovery, with_model: bool, listener: Listener) -> None:

@@ -13,7 +13,7 @@ from datagen.generate.config import PreferenceConfig
 from datagen.llm import flaws
 
 RECIPE = "preference"
-_NEVER = frozenset({RECIPE, "gold", "chat", "extractive"})  # people's own words, and what no model wrote
+_NEVER = frozenset({RECIPE, "gold", "chat", "style", "extractive"})  # people's own words, and what no model wrote
 
 
 class PlanPairs(Map):
