@@ -28,9 +28,9 @@ PROBE_S = 5.0
 MAX_FAILED_IN_A_ROW = 50
 CANARIES = 3  # small questions that decide whether so many failures are the endpoint's or their own
 EARLY_LOOK = 2  # attempts after which, where nothing ever answered, we look whether anything is there
-SUSPECT = 3  # times that others were let in after a request, and it was refused again: it is not the rate
+SUSPECT = 2  # times that others were let in after a request, and it was refused again: it is not the rate
 LONELY = 2  # refusals with nobody let in, after which a small question finds out whether that is possible
-LONELY_S = 0.5  # not counting those of the first moment, which are of one burst
+LONELY_S = 0.2  # not counting those of the first moment, which are of one burst
 MAX_DENIED_WAIT_S = 2.0  # the pace is what spaces refused requests; this only mixes them
 _NO_ANSWER = frozenset({"connection", "timeout"})
 _OVERLOAD = frozenset({"connection", "http_502", "http_503", "http_504", "http_529"})
@@ -85,7 +85,7 @@ class Limited:
 
     - How many are in flight: :class:`~datagen.llm.window.Window`, at most ``config.concurrency``.
     - How many a second: :class:`~datagen.llm.rate.Pace`. HTTP 429 is no attempt of the request that got
-      it, unless others were let in three times meanwhile. ``Retry-After`` is obeyed by all: while it
+      it, unless others were let in twice meanwhile. ``Retry-After`` is obeyed by all: while it
       lasts nothing new starts.
     - How long one may take: :class:`~datagen.llm.latency.Latency`. A learnt limit ends a request only if
       one that was sent later has been answered; otherwise the whole endpoint is slow, and the request

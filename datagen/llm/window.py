@@ -35,7 +35,7 @@ class Window:
         self._ceiling = float(ceiling)
         self._threshold = float(ceiling)
         self._good = self._bad = 0
-        self._since = 0.0  # requests sent before are of an earlier epoch
+        self._since = -1.0  # what was sent until then is of an earlier epoch
         self._stretches: list[float] = []
         self._began = 0.0
         self._queued = False
@@ -55,18 +55,20 @@ class Window:
         Args:
             stretch: its latency, in multiples of what such a request takes on a free server.
         """
-        self._good += 1
-        if self.size < self._ceiling and not self._queued:
-            self.size = min(self._ceiling, self.size + (1.0 if self.size < self._threshold else 1 / self.size))
-        self._end_epoch(sent_at, now)
+        if sent_at > self._since:
+            self._good += 1
+            if self.size < self._ceiling and not self._queued:
+                self.size = min(self._ceiling, self.size + (1.0 if self.size < self._threshold else 1 / self.size))
+            self._end_epoch(now)
         self._stretches.append(stretch)
-        if len(self._stretches) >= max(QUEUE_EPOCH, 2 * self.size):
+        if len(self._stretches) >= max(QUEUE_EPOCH, 8 * self.size):
             self._look_at_queue(now)
 
     def bad(self, sent_at: float, now: float) -> None:
         """A request met overload: HTTP 503, a connection that is not accepted."""
-        self._bad += 1
-        self._end_epoch(sent_at, now)
+        if sent_at > self._since:
+            self._bad += 1
+            self._end_epoch(now)
 
     def restart(self, now: float) -> None:
         """The endpoint answers again after it answered nobody: begin with one, and double."""
@@ -75,9 +77,9 @@ class Window:
         self._good = self._bad = 0
         self._since = now
 
-    def _end_epoch(self, sent_at: float, now: float) -> None:
+    def _end_epoch(self, now: float) -> None:
         count = self._good + self._bad
-        if count < max(EPOCH, self.size) or sent_at < self._since:
+        if count < max(EPOCH, self.size):
             return
         share = self._bad / count
         self._good = self._bad = 0
