@@ -8,6 +8,8 @@ import sys
 BENCHMARKS = (
     ["benchmarks.startup"],
     ["benchmarks.client"],
+    ["benchmarks.rate"],
+    ["benchmarks.faults"],
     ["benchmarks.growth", "1000", "10000"],
     ["benchmarks.report_size"],
 )
