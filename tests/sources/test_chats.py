@@ -88,6 +88,15 @@ def test_notices_in_many_languages_go(kind: str, notice: str, mark: str) -> None
     assert left_out(found) == {kind: 1}
 
 
+@pytest.mark.parametrize("notice", notices.SELF)
+def test_the_notice_of_encryption_goes_with_a_name_and_without(notice: str) -> None:
+    for said in (f"{notice} x: nobody reads them", f"Ann: {notice} x."):
+        text = f"1/2/24, 18:03 - {ME}: kept\n1/2/24, 18:04 - {said}\n"
+        found = parsed("text", text)
+        assert [message for *_, message in kept(found)] == ["kept"]
+        assert left_out(found) == {"system": 1}
+
+
 @pytest.mark.parametrize("edited", sorted(notices.EDITED))
 def test_the_mark_of_an_edited_message_goes(edited: str) -> None:
     for mark in ("", made.LRM):

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 Order = Literal["dmy", "mdy", "ymd"]
 _ORDERS: tuple[Order, ...] = ("dmy", "mdy", "ymd")
+_PLACES: dict[Order, tuple[int, int, int]] = {"dmy": (2, 1, 0), "mdy": (2, 0, 1), "ymd": (0, 1, 2)}
 _NAMES = {"dmy": "day, month, year", "mdy": "month, day, year", "ymd": "year, month, day"}
 
 _MARK = "\u200e{0,2}"  # the left-to-right mark that programs put around their own words
@@ -52,20 +53,18 @@ class Stamp:
 
         Two digits of a year are of this century; a year that stands first has four.
         """
-        places = {letter: place for place, letter in enumerate(order)}
-        if (
-            self.lengths[places["y"]] not in ((4,) if order == "ymd" else (2, 4))
-            or max(self.lengths[places["d"]], self.lengths[places["m"]]) > 2
-        ):
+        year_at, month_at, day_at = _PLACES[order]
+        long = self.lengths[year_at] == 4
+        if not long and (order == "ymd" or self.lengths[year_at] != 2):
             return None
-        year = self.parts[places["y"]]
-        if self.lengths[places["y"]] == 2:
-            year += 2000
+        if self.lengths[day_at] > 2 or self.lengths[month_at] > 2:
+            return None
+        year = self.parts[year_at] + (0 if long else 2000)
         hour = self.hour
         if self.half and hour <= 12:
             hour = hour % 12 + (12 if self.half == "pm" else 0)
         try:
-            return datetime(year, self.parts[places["m"]], self.parts[places["d"]], hour, self.minute, self.second)
+            return datetime(year, self.parts[month_at], self.parts[day_at], hour, self.minute, self.second)
         except ValueError:
             return None
 

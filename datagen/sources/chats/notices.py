@@ -100,6 +100,7 @@ SELF = tuple(sorted(_set(_SELF)))
 EDITED = _set(_EDITED)
 ATTACHED = _set(_ATTACHED)
 
+_LONGEST = 600  # characters of the longest notice, with the name of a file in it
 _FILE = re.compile(r"[^\n]{1,250}\.\w{1,6}")
 _ATTACHMENT = re.compile(r"([^\n]{1,250}\.\w{1,6}) ?[(<]([^()<>\n]{1,40})[)>]")
 _IN_BRACKETS = re.compile(r"<([^<>:\n]{1,40}?) ?: ?[^<>\n]{1,250}>")  # iOS, exported with media: <attached: 1.jpg>
@@ -114,15 +115,19 @@ def bare(text: str) -> str:
 
 def kind_of(text: str) -> Kind | None:
     """What a whole message is that no person wrote; None for one that a person may have written."""
+    if len(text) > _LONGEST:
+        return None
     found = bare(text)
-    if not found or found in MEDIA or _attached(found) or _PLACE.fullmatch(found):
+    if not found or found in MEDIA or _attached(found) or ("http" in found and _PLACE.fullmatch(found)):
         return "media"
     if found in DELETED or _ADMIN.fullmatch(found):
         return "deleted"
-    return "system" if found in SYSTEM else None
+    return "system" if found in SYSTEM or found.startswith(SELF) else None
 
 
 def _attached(found: str) -> bool:
+    if not found.endswith((")", ">")):
+        return False
     match = _ATTACHMENT.fullmatch(found)
     return bool(match and match[2] in ATTACHED) or bool(_IN_BRACKETS.fullmatch(found) and found.endswith(_SUFFIXES))
 

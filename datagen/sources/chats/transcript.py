@@ -69,6 +69,10 @@ def lay_out(export: Export, options: ChatOptions) -> Parsed:
 
 def message(text: str) -> str:
     """A message's text as every document's text is, without white space around it."""
+    if "\n" not in text:
+        line = characters(text)
+        if "\n" not in line:  # what else is normalised are ends of lines and empty ones
+            return line.strip()
     try:
         return normalise(Parsed(text, "text"), max(len(text), 1) * 4).text.strip()
     except Unreadable:

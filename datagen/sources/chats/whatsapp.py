@@ -122,11 +122,9 @@ def _add(export: Export, section: Section, at: datetime, lines: list[str]) -> No
 
 def _split(rest: str) -> tuple[str, str] | None:
     """Name and text, or None for a line that the program wrote."""
-    if notices.bare(rest[:200]).startswith(notices.SELF):
-        return None
     name, colon, text = (rest + " ").partition(": ")
     name = name.replace(_LRM, "").strip()
-    if not colon or not name or len(name) > _NAME:
+    if not colon or not name or len(name) > _NAME or notices.bare(name).startswith(notices.SELF):
         return None
     # The colon is inside of a quotation: “Ann changed the subject to "Tonight: pizza"”.
     if name.count('"') % 2 or any(name.count(a) != name.count(b) for a, b in _QUOTES if a in name):
@@ -145,7 +143,7 @@ def _body(body: str) -> tuple[notices.Kind | None, str]:
     if kind == "media" and first.strip() != "null":
         # Android repeats a document's name below; anything else there is what the person wrote about the picture.
         return kind, "" if notices.is_file(rest) else _unmarked(rest)[1]
-    whole = notices.kind_of(text)
+    whole = notices.kind_of(text) if rest else kind
     if whole is not None:
         return whole, ""
     return _unmarked(text)
