@@ -412,7 +412,23 @@ def test_times_of_data(value: Any, wanted: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [None, True, 7, -5, "", "soon", [], {}, float("nan"), float("inf"), "1" * 400, "0001-01-01T00:00:00+14:00"]
+    "value",
+    [
+        None,
+        True,
+        7,
+        -5,
+        "",
+        "soon",
+        [],
+        {},
+        float("nan"),
+        float("inf"),
+        "1" * 400,
+        10**400,
+        -(10**400),
+        "0001-01-01T00:00:00+14:00",
+    ],
 )
 def test_what_is_no_time(value: Any) -> None:
     assert dates.of_value(value) is None

@@ -144,6 +144,6 @@ def _of_number(number: float) -> datetime | None:
     """From 1990 to 2100 in whichever unit; a small number is no time."""
     epoch, first, last = datetime(1970, 1, 1), 631_152_000, 4_102_444_800
     for unit in (1, 1_000, 1_000_000, 1_000_000_000):
-        if first <= number / unit < last:
-            return epoch + timedelta(seconds=int(number / unit))
+        if first * unit <= number < last * unit:
+            return epoch + timedelta(seconds=int(number // unit))
     return None
