@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datagen.core.record import Chunk, Failure, Sample, Verdict
+from datagen.core.record import Chunk, Sample, Task, Verdict
 from datagen.generate.extract.passage import Candidate
 from datagen.generate.extractive import PAIRS_A_CHUNK, Extractive, choose, extract
+from datagen.generate.generate import Generate
+from datagen.generate.plan import Plan
 
 
 def chunk(
@@ -229,14 +231,17 @@ def test_spans_are_the_documents_and_order_the_texts() -> None:
     assert len({s.id for s in samples}) == len(samples)
 
 
-def test_the_stage_takes_chunks_without_a_verdict_only() -> None:
+def test_chunks_without_a_verdict_become_tasks_that_rules_do() -> None:
     good = chunk(RICH)
     bad = good.model_copy(update={"verdict": Verdict(stage="screen", reason="near_duplicate")})
-    failure = Failure(call="", recipe="qa", chunk="c", samples=1, reason="timeout", attempts=1, raw="")
-    stage = pickle.loads(pickle.dumps(Extractive()))
-    assert stage.run([bad, failure]) == []
-    made = stage.run([bad, good])
-    assert made == Extractive().run([good])
+    plan = Plan([(Extractive(), 1.0)], {}, seed=0)
+    stage = pickle.loads(pickle.dumps(Generate([Extractive()], None)))
+    plan.begin()
+    assert plan.emit([bad]) == []
+    tasks = plan.emit([bad, good])
+    assert [t.samples for t in tasks if isinstance(t, Task)] == [0]
+    made = stage.run(tasks)
+    assert [s.messages for s in made if isinstance(s, Sample)] == [s.messages for s in extract(good)] != []
     assert all(isinstance(s, Sample) and s.recipe == "extractive" and s.lineage.model.startswith("none") for s in made)
 
 

@@ -278,7 +278,23 @@ def facts(model: bool = False) -> dict[str, Any]:
             "engine": {"executor": "auto", "workers": 0},
             "judge": {"threshold": 4.0, "base_url": ""},
         },
-        "usage": {"calls": 1412, "prompt_tokens": 1_204_551, "completion_tokens": 388_120, "cost_usd": 0.4121}
+        "usage": {
+            "calls": 1412,
+            "prompt_tokens": 1_204_551,
+            "completion_tokens": 388_120,
+            "cost_usd": 0.4121,
+            "prices_as_of": "2026-01-01",
+            "by": [
+                {
+                    "model": "qwen2.5-7b-instruct",
+                    "purpose": "qa",
+                    "calls": 1412,
+                    "prompt_tokens": 1_204_551,
+                    "completion_tokens": 388_120,
+                    "cost_usd": 0.4121,
+                }
+            ],
+        }
         if model
         else None,
         "timing": {

@@ -77,7 +77,9 @@ def _evil_run(evils: list[str]) -> Iterator[Any]:
                 score=4.0,
                 scored_by=f"judge:{evil}",
                 justification=evil,
-                rejected=Rejected(content=evil, flaw=evil),
+                rejected=Rejected(content=evil, flaw=evil, way=evil, score=2.0),
+                parent=evil,
+                attributes={evil: evil},
                 verdict=verdict,
             ).model_copy(update={"id": f"{i}{verdict is None}"})
         yield Failure(call=evil, recipe=evil, chunk=evil, samples=1, reason=evil, attempts=2, raw=evil)
@@ -88,6 +90,8 @@ def _evil_facts(evil: str) -> dict[str, Any]:
     facts |= {"datagen": evil, "model": evil, "judge": evil, "prompts": {evil: evil}, "libraries": {evil: evil}}
     facts["timing"] = {"started": evil, "finished": evil, "sessions": 2, "seconds": 3.0}
     facts["config"]["generator"]["model"] = evil
+    facts["usage"]["prices_as_of"] = evil
+    facts["usage"]["by"][0] |= {"model": evil, "purpose": evil}
     return facts
 
 
