@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curation.sketch import Sketch
+from datagen import config, pipeline
 from datagen.core.names import name_key
 from datagen.core.record import Chunk, Message, Sample, SourceFile, Task
 from datagen.generate.chat import Chat, messages
@@ -25,11 +29,21 @@ from tests.sources.test_chats_cut import ME, document
 AT = datetime(2024, 5, 1, 10)
 
 
+class Silent:
+    """A listener that shows nothing."""
+
+    def __call__(self, event: Any) -> None:
+        pass
+
+    def note(self, text: str) -> None:
+        pass
+
+
 def chunks(*said: tuple[str, str], least: int = 1) -> list[Chunk]:
     """The conversations of a chat, a minute between its messages."""
     written = [Msg(who, text, AT + timedelta(minutes=i)) for i, (who, text) in enumerate(said)]
-    config = ChatConfig(me=ME, min_exchanges=least, max_exchanges=max(6, least))
-    return conversations(document(made.android(written), "text"), config, counter(""))
+    wanted = ChatConfig(me=ME, min_exchanges=least, max_exchanges=max(6, least))
+    return conversations(document(made.android(written), "text"), wanted, counter(""))
 
 
 def made_of(chunk: Chunk) -> Sample:
@@ -129,3 +143,26 @@ def test_through_plan_and_generate() -> None:
 def test_two_spellings_of_a_name_are_one_speaker() -> None:
     (chunk,) = chunks(("Ann", "Hi"), ("ANN", "again"), ("bo\u0308 mu\u0308ller", "Yes"))
     assert [m.content for m in messages(chunk, name_key(ME))] == ["Hi\nagain", "Yes"]
+
+
+def test_a_run_on_exports_exports_each_conversation_as_it_was(tmp_path: Path) -> None:
+    source = tmp_path / "chats"
+    source.mkdir()
+    said = [Msg(("Ann", ME)[i % 2], f"{made.ARABIC} {i}\nok 👍", AT + timedelta(minutes=i)) for i in range(10)]
+    for name, data in {"_chat.txt": made.ios(said), "result.json": made.telegram(said[::-1])}.items():
+        (source / name).write_bytes(data)
+    (source / "other.txt").write_bytes(made.android([Msg("Cy", "a", AT), Msg("Di", "b", AT)]))
+    given = {"sources.paths": [str(source)], "chat.me": ME, "generator.backend": "extractive"}
+    outcome = pipeline.run(config.load(None, values=given), tmp_path / "run", Silent())
+    assert outcome.ledger == {"requested": 2, "kept": 2, "rejected": {}, "failed": {}}
+    rows = [
+        json.loads(line)
+        for split in ("train", "valid", "test")
+        for line in (tmp_path / "run" / "export" / f"sft.{split}.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
+    told = [[(m["role"], m["content"]) for m in row["messages"]] for row in rows]
+    roles = {"Ann": "user", ME: "assistant"}
+    assert [(roles[m.speaker], m.text) for m in said] in told
+    assert [(roles[m.speaker], m.text) for m in said[::-1][1:-1]] in told
+    report = json.loads((tmp_path / "run" / "report.json").read_text(encoding="utf-8"))
+    assert [s["path"] for s in report["skipped"] if "me_not_found" in s["reason"]] == ["other.txt"]
