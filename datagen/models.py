@@ -93,17 +93,13 @@ def connect(config: Config, log_path: Path) -> Models:
     from datagen.llm.budget import Limits
     from datagen.llm.connect import Endpoint, open_log, resolve
 
+    _check_prices(config)
     log = open_log(str(log_path))
-    table = prices.load(config.limits.prices)
-    limits = Limits(usd=config.limits.max_usd, tokens=config.limits.max_tokens)
 
     def resolved(endpoint: Endpoint) -> tuple[Endpoint, Any]:
-        """The endpoint with its model and price, and what was found out about it."""
+        """The endpoint with its model, and what was found out about it."""
         found = resolve(endpoint, log)
-        price = table.of(found.model)
-        if limits.usd and price is None:
-            raise _no_price(found.model)
-        return endpoint.model_copy(update={"model": found.model, "limits": limits, "price": price}), found
+        return endpoint.model_copy(update={"model": found.model}), found
 
     generator = Endpoint(
         base_url=endpoint_url(config),
@@ -113,6 +109,8 @@ def connect(config: Config, log_path: Path) -> Models:
         batch=config.generator.backend == "batch",
         client=config.client,
         log_path=str(log_path),
+        limits=Limits(usd=config.limits.max_usd, tokens=config.limits.max_tokens),
+        prices=config.limits.prices,
     )
     generator, facts = resolved(generator)
 
@@ -123,7 +121,7 @@ def connect(config: Config, log_path: Path) -> Models:
             update = {"base_url": base_url, "model": model, "api_key_env": "", "provider": "", "batch": False}
         if api_key_env:
             update["api_key_env"] = api_key_env
-        return resolved(generator.model_copy(update={**update, "limits": Limits(), "price": None}))[0]
+        return resolved(generator.model_copy(update=update))[0]
 
     judge = None
     if config.judge.enabled:
@@ -135,12 +133,18 @@ def connect(config: Config, log_path: Path) -> Models:
     return Models(generator, judge, base, log, facts)
 
 
-def _no_price(model: str) -> UsageError:
-    return UsageError(
-        f"The price of {model!r} is unknown, so a budget in dollars cannot be kept.",
-        "It is not in the table of prices.",
-        "Add it to a file named by --set limits.prices=FILE (docs/cost.md), or limit tokens with --max-tokens.",
-    )
+def _check_prices(config: Config) -> None:
+    """Where dollars are limited, every model that is named must have a price, before the first is asked."""
+    from datagen.llm.budget import unpriced
+
+    table = prices.load(config.limits.prices)
+    preference = config.generator.preference
+    named = [config.generator.model]
+    named += [config.judge.model] if config.judge.enabled else []
+    named += [preference.model] if preference.share and preference.ways.get("on_policy") else []
+    for model in named:
+        if model and config.limits.max_usd and table.of(model) is None:
+            raise unpriced(model)
 
 
 def text(models: Models) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import platform
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -129,22 +130,22 @@ def usage(log: Any, config: Config) -> dict[str, Any]:
     """Replies, tokens and cost so far, all sessions together.
 
     Returns:
-        ``calls``, ``prompt_tokens``, ``completion_tokens``, ``cost_usd`` (None where a price is unknown), and the same
-        for each model and purpose under ``by``; ``prices_as_of``: the date of the prices, "" where the user gave them.
+        ``calls``, ``prompt_tokens``, ``completion_tokens``, ``cost_usd`` (None where a price is unknown, or
+        the endpoint of a model that is not free counts no tokens), and the same for each model and purpose under
+        ``by``; ``prices_as_of``: the oldest date of the prices, "" where the user gave them.
     """
     table = prices.load(config.limits.prices)
-    batch = config.generator.backend == "batch"
     by, dates, cost = [], set(), 0.0
     unknown = False
     for total in log.totals():
         price = table.of(total.model)
         one = None
-        if price is not None:
-            halved = batch and total.purpose != "probe"
-            one = price.cost(total.prompt_tokens, total.completion_tokens, batch=halved)
+        counted = total.prompt_tokens or total.completion_tokens
+        if price is not None and (counted or price.free):
+            one = price.cost(total.prompt_tokens, total.completion_tokens, batch=total.batched)
             cost += one
             dates.add(price.as_of)
-        unknown = unknown or price is None
+        unknown = unknown or one is None
         by.append(
             {
                 "model": total.model,
@@ -160,7 +161,7 @@ def usage(log: Any, config: Config) -> dict[str, Any]:
         "prompt_tokens": sum(row["prompt_tokens"] for row in by),
         "completion_tokens": sum(row["completion_tokens"] for row in by),
         "cost_usd": None if unknown or not by else round(cost, 6),
-        "prices_as_of": max(dates, default=""),
+        "prices_as_of": min(filter(None, dates), default=""),
         "by": by,
     }
 
@@ -279,7 +280,10 @@ def render(folder: Path) -> Outcome:
         raise from_os_error(error, "write the run's files") from error
     counts = ledger.as_dict()
     data = builder.finish(_report_facts(finished, counts))
-    write_exports(finished.samples(), folder / "export", config.output.format, card_facts=data)
+    targets: dict[str, Path] = {}
+    for name in config.output.formats:
+        targets.setdefault(name, folder / (f"export-{name}" if targets else "export"))
+    write_exports(finished.samples(), targets, shard_rows=config.output.shard_rows, card_facts=data)
     write_report(data, folder)
     silent = sum(not document["kept"] for document in data["documents"])
     return Outcome(folder, counts, documents, silent, skipped, _problems(finished, ledger, counts))
@@ -331,20 +335,33 @@ def report(folder: Path) -> Path:
     return folder / "report.html"
 
 
-def export(folder: Path, name: str, out: Path | None) -> tuple[Path, dict[str, int]]:
-    """Export a finished run in another format; returns the folder and rows a file.
+def export(
+    folder: Path, names: Sequence[str], out: Path | None, shard_rows: int | None = None
+) -> dict[str, tuple[Path, dict[str, int]]]:
+    """Export a finished run in other formats.
+
+    Args:
+        names: of formats.
+        out: the folder of one format, of several the folder of theirs; None: ``RUN/export-FORMAT``.
+        shard_rows: rows a file at most, 0 for no limit; None: as the run was configured.
+
+    Returns:
+        For each format its folder and the rows a file.
 
     Raises:
-        UsageError: unknown format, no finished run, or a folder whose README.md is no export's.
+        UsageError: unknown format, no finished run, no pairs where a format needs them, or a folder whose README.md
+            is no export's.
     """
     finished = Finished(folder)
-    target = out or folder / f"export-{name}"
-    if (target / CARD).exists() and not (target / LINEAGE).exists():
-        raise UsageError(
-            f"The folder {target} holds a {CARD} that no export wrote.",
-            f"The dataset card is called {CARD} too and would overwrite it.",
-            "Name an empty or a new folder with --out.",
-        )
+    inside = out if out and len(set(names)) > 1 else None
+    targets = {name: inside / name if inside else out or folder / f"export-{name}" for name in names}
+    for target in targets.values():
+        if (target / CARD).exists() and not (target / LINEAGE).exists():
+            raise UsageError(
+                f"The folder {target} holds a {CARD} that no export wrote.",
+                f"The dataset card is called {CARD} too and would overwrite it.",
+                "Name an empty or a new folder with --out.",
+            )
     try:
         data = read_json(folder / "report.json")
     except (OSError, ValueError) as error:
@@ -353,4 +370,6 @@ def export(folder: Path, name: str, out: Path | None) -> tuple[Path, dict[str, i
             f"It is missing or damaged ({type(error).__name__}).",
             f"Write it again with `datagen report {folder}`.",
         ) from error
-    return target, write_exports(finished.samples(), target, name, card_facts=data)
+    rows = finished.config.output.shard_rows if shard_rows is None else shard_rows
+    counts = write_exports(finished.samples(), targets, shard_rows=rows, card_facts=data, pairs_wanted=True)
+    return {name: (targets[name], counts[name]) for name in targets}

@@ -314,7 +314,7 @@ class BatchBackend:
             request = waiter.request if waiter else self._store.request(key)
             if request is not None:
                 outcome.reply = outcome.reply.model_copy(update={"attempts": self._store.attempts(key) + 1})
-                self._log.put(request, outcome.reply)
+                self._log.put(request, outcome.reply, batched=True)
             kept.append(key)
         self._store.finish(kept)
 

@@ -146,3 +146,12 @@ def waiting(log: CallLog) -> tuple[int, int]:
         batches = db.execute("SELECT count(*) FROM batches").fetchone()[0]
         requests = db.execute("SELECT count(*) FROM batch_requests WHERE tag<>''").fetchone()[0]
     return int(batches), int(requests)
+
+
+def requests_waiting(log: CallLog) -> list[Request]:
+    """The requests in batches under way at all endpoints: they will be answered, and paid, whoever waits for them."""
+    with log.database() as db:
+        if db.execute("SELECT 1 FROM sqlite_master WHERE name='batch_requests'").fetchone() is None:
+            return []
+        rows = db.execute("SELECT request FROM batch_requests WHERE tag<>''").fetchall()
+    return [Request.model_validate_json(zlib.decompress(row)) for (row,) in rows]

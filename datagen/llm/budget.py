@@ -3,21 +3,26 @@
 ::
 
     Cached → Limited → Budgeted → OpenAI       (one reservation an attempt)
-    Cached → Budgeted → BatchBackend           (one a request)
+    Cached → BudgetedBackend → BatchBackend    (one a request)
+
+Before a request is sent, the most that it can cost is set aside: its prompt at a token a byte, and every token
+that it allows for the reply. When the reply comes, what was billed takes its place. Where no more fits, requests
+wait for those in flight; where none is in flight either, the run stops, and everything that was paid is kept.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
-import threading
+from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-from datagen.core.errors import StoppedEarly
+from datagen.core.errors import StoppedEarly, UsageError
 from datagen.core.record import Record
-from datagen.llm.backend import CallFailed, Reply, Request
+from datagen.llm.backend import Backend, Reply, Request
+from datagen.llm.batch_store import requests_waiting
 from datagen.llm.cached import CallLog
 from datagen.llm.faults import Fault
 from datagen.llm.prices import Price
@@ -25,13 +30,28 @@ from datagen.llm.transports import ModelTransport
 
 ASSUMED_REPLY = 4096
 """Tokens a reply may have where the request states no ``max_tokens``. Our requests all state it."""
-MESSAGE_TOKENS, REQUEST_TOKENS = 8, 16
-"""Tokens of a chat template a message and a request, at most (OpenAI's cookbook counts 3 to 4 and 3)."""
-SLACK = 1.15
-"""By how much a prompt may have more tokens a byte than the densest one the endpoint has counted so far."""
-# A reply may have been made, and billed, that we did not get. Nothing is billed for a refusal (HTTP 4xx, 503).
-_MAYBE_BILLED = frozenset({"timeout", "truncated", "bad_envelope", "invalid_utf8", "connection", "too_large"})
-_NOTE = "lost "
+MESSAGE_TOKENS, REQUEST_TOKENS = 8, 64
+"""Tokens that a chat template adds to a message and to a request, at most: OpenAI's cookbook ("How to count tokens
+with tiktoken") counts 3 and 3; templates of open models also write today's date and a line on who they are."""
+CANARY = "canary"
+"""The purpose of small questions whose replies are not kept."""
+# A reply may have been made, and billed, that we did not get. Nothing is billed for a refusal (HTTP 4xx, 500, 503);
+# of the last three a gateway says that the model was at work when it gave up.
+_MAYBE_BILLED = frozenset(
+    {
+        "timeout",
+        "truncated",
+        "bad_envelope",
+        "invalid_utf8",
+        "connection",
+        "too_large",
+        "http_504",
+        "http_520",
+        "http_524",
+    }
+)
+# Notes in the call log, by model: tokens that no kept reply accounts for, and those that were in flight at most.
+_UNKEPT, _UNKEPT_BATCH, _OPEN = "unkept ", "unkept-batch ", "in-flight "
 
 
 class Limits(Record):
@@ -46,152 +66,291 @@ class Limits(Record):
     tokens: int = 0
 
 
-class Cost(Record):
+@dataclass(frozen=True, slots=True)
+class Cost:
     """An amount in both currencies."""
 
     usd: float = 0.0
     tokens: int = 0
 
     def __add__(self, other: Cost) -> Cost:
-        return Cost(usd=self.usd + other.usd, tokens=self.tokens + other.tokens)
+        return Cost(self.usd + other.usd, self.tokens + other.tokens)
 
     def __sub__(self, other: Cost) -> Cost:
-        return Cost(usd=self.usd - other.usd, tokens=self.tokens - other.tokens)
+        return Cost(self.usd - other.usd, self.tokens - other.tokens)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What is set aside for one request.
+
+    Attributes:
+        prompt, reply: tokens at most; cost: what they come to.
+        batch: at the price of the Batch API.
+    """
+
+    request: Request
+    prompt: int
+    reply: int
+    cost: Cost
+    batch: bool
 
 
 class Budget:
-    """What one run may spend, whoever asks. Thread-safe; those who wait do so in the model loop.
+    """What one run may spend, whoever asks. Made in any thread, used from one event loop.
 
-    Spent is what the call log says was billed, and the worst case of every request whose reply was lost.
+    Spent is what the call log says was billed, and the worst case of each request whose reply was lost: by a
+    broken connection, a time limit, or with the process. Requests in batches that an earlier process began count
+    as in flight.
+
+    Once it has stopped it stays so: smaller requests would still fit, but are not worth a run that goes on lamely.
 
     Args:
         log: the run's call log.
         limits: what may be spent.
-        price: of a model; None where it is unknown (then only tokens are limited).
-        batch: factor for the Batch API applies.
+        price: of a model; None where it is unknown.
+
+    Raises:
+        UsageError: dollars are limited, and a model asked earlier has no price.
     """
 
-    def __init__(self, log: CallLog, limits: Limits, price: Callable[[str], Price | None], batch: bool = False) -> None:
+    def __init__(self, log: CallLog, limits: Limits, price: Callable[[str], Price | None]) -> None:
         self.limits = limits
+        self.stopped: StoppedEarly | None = None
+        self.settled = 0
         self._log = log
         self._price = price
-        self._batch = batch
-        self._lock = threading.Lock()
-        self._densest: dict[str, float] = {}
-        self._held = Cost()
+        self._more: dict[str, int] = {}  # prompt tokens of a model beyond our bound, as counted by its endpoint
+        self._held = self._spent = self._unkept = Cost()
         self._in_flight = 0
-        self._settled: list[asyncio.Future[None]] = []
-        self._spent = Cost()
+        self._open: dict[str, list[int]] = {}
+        self._waiting: list[asyncio.Future[None]] = []
+        self._queue: deque[tuple[Held, asyncio.Future[None]]] = deque()
+        self._take_up_lost()
         for total in log.totals():
-            self._spent += self._cost(total.model, total.prompt_tokens, total.completion_tokens)
-        for name, value in log.notes(_NOTE):
-            prompt, reply = json.loads(value)
-            self._spent += self._cost(name.removeprefix(_NOTE), prompt, reply)
+            self._spent += self._cost(total.model, total.prompt_tokens, total.completion_tokens, total.batched)
+        for prefix, batch in ((_UNKEPT, False), (_UNKEPT_BATCH, True)):
+            for name, value in log.notes(prefix):
+                prompt, reply = json.loads(value)
+                self._unkept += self._cost(name.removeprefix(prefix), prompt, reply, batch)
+        self._spent += self._unkept
+        self._promised = {request.key(): self._worst(request, True) for request in requests_waiting(log)}
+        self._logged = _replies(log)
+        for held in self._promised.values():
+            self._held += held.cost
 
     @property
     def spent(self) -> Cost:
         """Spent so far, without what is in flight."""
         return self._spent
 
-    def reserve(self, request: Request) -> Cost | None:
+    def reserve(self, request: Request) -> Held | None:
         """Set the worst case of a request aside; None where it does not fit while others are in flight.
 
         Raises:
             StoppedEarly: it does not fit, and nothing is in flight that could settle lower.
+            UsageError: dollars are limited, and its model has no price.
         """
-        worst = self._worst(request)
-        with self._lock:
-            if self._fits(self._spent + self._held + worst):
-                self._held += worst
-                self._in_flight += 1
-                return worst
+        if self.stopped is not None:
+            raise _copy(self.stopped)
+        worst = self._worst(request, False)
+        if not self._fits(worst.cost) and not (self._keep_promises() and self._fits(worst.cost)):
             if self._in_flight:
                 return None
-        raise self._reached(worst)
+            raise self._stop(worst.cost)
+        self._hold(worst)
+        self._note_open(worst)
+        return worst
 
-    def settle(self, request: Request, held: Cost, reply: Reply | None, *, lost: bool = False) -> None:
-        """Replace a reservation by what was billed: as the reply says, or all of it where the reply was lost."""
-        billed = Cost()
-        if reply is not None:
-            self._learn(request, reply)
-            billed = self._billed(request, reply)
-        elif lost:
-            billed = held
-            self._note_lost(request)
-        with self._lock:
-            self._held -= held
-            self._spent += billed
-            self._in_flight -= 1
-            waiting, self._settled = self._settled, []
-        for turn in waiting:
-            turn.get_loop().call_soon_threadsafe(_wake, turn)
+    async def reserve_in_turn(self, request: Request) -> Held:
+        """Set the worst case of a request for a batch aside, in the order of those who wait for that.
 
-    async def something_settles(self) -> None:
-        """Return when a reservation has been settled, or none is held."""
+        Raises:
+            StoppedEarly, UsageError: as :meth:`reserve`.
+        """
+        if self.stopped is not None:
+            raise _copy(self.stopped)
+        promised = self._promised.pop(request.key(), None) if self._promised else None
+        if promised is not None:  # an earlier process has sent it, and it is set aside already
+            self._in_flight += 1
+            return promised
+        worst = self._worst(request, True)
+        if not self._queue and (self._fits(worst.cost) or (self._keep_promises() and self._fits(worst.cost))):
+            self._hold(worst)
+            return worst
+        if not self._in_flight:
+            raise self._stop(worst.cost)
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        with self._lock:
-            if not self._in_flight:
-                return
-            self._settled.append(turn)
+        self._queue.append((worst, turn))
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled() and turn.exception() is None:
+                self.settle(worst)  # it had just been set aside for us
+            raise
+        return worst
+
+    def settle(self, held: Held, reply: Reply | None = None, *, lost: bool = False) -> None:
+        """Replace a reservation by what was billed: as the reply says, all of it where the reply was lost, else 0."""
+        self._held -= held.cost
+        if reply is not None:
+            self._spent += self._count(held, reply)
+        elif lost:
+            self._spent += held.cost
+        self._in_flight -= 1
+        self.settled += 1
+        self._wake()
+        self._admit()
+        if reply is None and lost:
+            self._remember(held, held.prompt, held.reply)
+        if not held.batch:
+            self._note_closed(held)
+
+    async def something_settles(self, since: int) -> None:
+        """Return when more has been settled than ``since``, or nothing is in flight."""
+        if self.settled != since or not self._in_flight:
+            return
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
         await turn
 
+    # What fits
+
     def _fits(self, cost: Cost) -> bool:
-        limits = self.limits
+        limits, usd = self.limits, self._spent.usd + self._held.usd + cost.usd
+        tokens = self._spent.tokens + self._held.tokens + cost.tokens
         # A billionth of a dollar of rounding decides nothing.
-        return (not limits.usd or cost.usd <= limits.usd + 1e-9) and (not limits.tokens or cost.tokens <= limits.tokens)
+        return (not limits.usd or usd <= limits.usd + 1e-9) and (not limits.tokens or tokens <= limits.tokens)
 
-    def _cost(self, model: str, prompt: int, reply: int) -> Cost:
-        price = self._price(model)
-        usd = price.cost(prompt, reply, batch=self._batch) if price is not None else 0.0
-        return Cost(usd=usd, tokens=prompt + reply)
+    def _hold(self, held: Held) -> None:
+        self._held += held.cost
+        self._in_flight += 1
 
-    def _worst(self, request: Request) -> Cost:
-        return self._cost(request.model, *self._worst_tokens(request))
+    def _wake(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for turn in waiting:
+            if not turn.done():
+                turn.set_result(None)
 
-    def _worst_tokens(self, request: Request) -> tuple[int, int]:
-        told = request.params.get("max_tokens") or request.params.get("max_completion_tokens") or ASSUMED_REPLY
-        reply = int(told) * int(request.params.get("n") or 1)
-        plain, other, frame = _size(request)
-        # A byte-level tokenizer makes no more tokens than there are bytes. What has been counted says more of
-        # plain text; a rare script may need a token a byte.
-        density = min(1.0, SLACK * self._densest.get(request.model, 1.0))
-        return frame + other + int(density * plain) + 1, reply
+    def _admit(self) -> None:
+        """Let those in the queue through who fit now; the first who does not holds up the others."""
+        while self._queue:
+            worst, turn = self._queue[0]
+            if turn.done():
+                self._queue.popleft()
+            elif self._fits(worst.cost):
+                self._queue.popleft()
+                self._hold(worst)
+                turn.set_result(None)
+            elif self._in_flight:
+                return
+            else:
+                self._stop(worst.cost)
 
-    def _billed(self, request: Request, reply: Reply) -> Cost:
-        prompt, written = reply.prompt_tokens, reply.completion_tokens
-        if not prompt and not written:  # the endpoint does not say
-            prompt, written = self._worst_tokens(request)[0], len(reply.text.encode("utf-8", "replace"))
-        return self._cost(request.model, prompt, written)
+    def _keep_promises(self) -> bool:
+        """Settle what earlier batches were to bring and has been fetched meanwhile; True if that was anything."""
+        if not self._promised or _replies(self._log) == self._logged:
+            return False
+        self._logged, before = _replies(self._log), len(self._promised)
+        for key, held in list(self._promised.items()):
+            reply = self._log.get(key)
+            if reply is not None:
+                del self._promised[key]
+                self._held -= held.cost
+                self._spent += self._count(held, reply)
+        return len(self._promised) < before
 
-    def _learn(self, request: Request, reply: Reply) -> None:
-        plain, other, _ = _size(request)
-        if reply.prompt_tokens and plain:
-            seen = reply.prompt_tokens / (plain + other)
-            self._densest[request.model] = max(self._densest.get(request.model, 0.0), seen)
-
-    def _note_lost(self, request: Request) -> None:
-        """Remember it beyond this process: a continued run must not spend it again."""
-        name = _NOTE + request.model
-        prompt, reply = self._worst_tokens(request)
-        with self._lock:
-            before = json.loads(self._log.note(name) or "[0, 0]")
-            self._log.set_note(name, json.dumps([before[0] + prompt, before[1] + reply]))
-
-    def _reached(self, worst: Cost) -> StoppedEarly:
+    def _stop(self, worst: Cost) -> StoppedEarly:
         spent, limits = self._spent, self.limits
-        if limits.usd and spent.usd + worst.usd > limits.usd:
-            said = f"${spent.usd:,.4f} of ${limits.usd:,.4f} are spent; the next request could cost ${worst.usd:,.4f}"
-            fix = "--max-usd"
+        if limits.usd and self._held.usd + spent.usd + worst.usd > limits.usd:
+            said = f"${spent.usd:,.4f} of ${limits.usd:,.4f} are spent, and the next request could cost"
+            said += f" ${worst.usd:,.4f}"
+            unkept = f"${self._unkept.usd:,.4f}" if self._unkept.usd else ""
+            option = "--max-usd"
         else:
-            said = (
-                f"{spent.tokens:,} of {limits.tokens:,} tokens are spent; the next request could take {worst.tokens:,}"
-            )
-            fix = "--max-tokens"
-        return StoppedEarly(
+            said = f"{spent.tokens:,} of {limits.tokens:,} tokens are spent, and the next request could take"
+            said += f" {worst.tokens:,}"
+            unkept = f"{self._unkept.tokens:,} tokens" if self._unkept.tokens else ""
+            option = "--max-tokens"
+        if unkept:
+            said += f" ({unkept} are counted for replies that were lost or not counted by the endpoint)"
+        if self._promised:
+            said += f"; {len(self._promised):,} requests are in batches under way"
+        error = StoppedEarly(
             "The budget is reached.",
             f"{said}.",
-            f"Every reply is kept. Run the same command with a larger {fix} to go on.",
+            f"Every reply is kept: run the same command with a larger {option} to go on.",
         )
+        self.stopped = error
+        queue, self._queue = self._queue, deque()
+        for _, turn in queue:
+            if not turn.done():
+                turn.set_exception(_copy(error))
+        return _copy(error)
+
+    # What it costs
+
+    def _cost(self, model: str, prompt: int, reply: int, batch: bool) -> Cost:
+        price = self._price(model)
+        if price is None and self.limits.usd and (prompt or reply):
+            raise unpriced(model)
+        usd = price.cost(prompt, reply, batch=batch) if price is not None else 0.0
+        return Cost(usd, prompt + reply)
+
+    def _worst(self, request: Request, batch: bool) -> Held:
+        params = request.params
+        told = max(int(params.get("max_tokens") or 0), int(params.get("max_completion_tokens") or 0))
+        reply = (told or ASSUMED_REPLY) * int(params.get("n") or 1)
+        prompt = prompt_bound(request) + self._more.get(request.model, 0)
+        return Held(request, prompt, reply, self._cost(request.model, prompt, reply, batch), batch)
+
+    def _count(self, held: Held, reply: Reply) -> Cost:
+        """What a reply cost: as the endpoint counted it, else as much as it can be at most."""
+        model = held.request.model
+        prompt, written = reply.prompt_tokens, reply.completion_tokens
+        kept = (0, 0) if held.request.purpose == CANARY else (prompt, written)
+        if prompt > held.prompt:
+            self._more[model] = self._more.get(model, 0) + prompt - held.prompt
+        texts = reply.choices or (reply.text + reply.refusal,)
+        size = sum(len(text.encode("utf-8", "replace")) for text in texts)
+        prompt, written = prompt or held.prompt, written or min(size, held.reply)
+        if kept != (prompt, written):
+            self._remember(held, prompt - kept[0], written - kept[1])
+        return self._cost(model, prompt, written, held.batch)
+
+    # What the call log must know beyond the replies in it
+
+    def _remember(self, held: Held, prompt: int, reply: int) -> None:
+        """Tokens that the log will not hold. A continued run must not spend them again."""
+        self._unkept += self._cost(held.request.model, prompt, reply, held.batch)
+        self._add((_UNKEPT_BATCH if held.batch else _UNKEPT) + held.request.model, prompt, reply)
+
+    def _add(self, name: str, prompt: int, reply: int) -> None:
+        before = json.loads(self._log.note(name) or "[0, 0]")
+        self._log.set_note(name, json.dumps([before[0] + prompt, before[1] + reply]))
+
+    def _note_open(self, held: Held) -> None:
+        """Before it is sent: if this process is killed, the next counts as lost what was in flight at most."""
+        now = self._open.setdefault(held.request.model, [0, 0, 0, 0])
+        now[0] += held.prompt
+        now[1] += held.reply
+        if now[0] > now[2] or now[1] > now[3]:
+            now[2], now[3] = max(now[0], now[2]), max(now[1], now[3])
+            self._log.set_note(_OPEN + held.request.model, json.dumps(now[2:]))
+
+    def _note_closed(self, held: Held) -> None:
+        now = self._open[held.request.model]
+        now[0] -= held.prompt
+        now[1] -= held.reply
+        if not now[0] and not now[1]:
+            now[2:] = 0, 0
+            self._log.set_note(_OPEN + held.request.model, "[0, 0]")
+
+    def _take_up_lost(self) -> None:
+        for name, value in self._log.notes(_OPEN):
+            if any(lost := json.loads(value)):
+                self._add(_UNKEPT + name.removeprefix(_OPEN), *lost)
+                self._log.set_note(name, "[0, 0]")
 
 
 class Budgeted:
@@ -202,6 +361,16 @@ class Budgeted:
         self.budget = budget
         self.base_url = inner.base_url
         self.dialects = inner.dialects
+        self._refused_at: int | None = None
+
+    @property
+    def told(self) -> Any:
+        """Who is told what the endpoint says of its limits. Raises AttributeError where it says nothing."""
+        return self.inner.told  # type: ignore[attr-defined]
+
+    @told.setter
+    def told(self, function: Any) -> None:
+        self.inner.told = function  # type: ignore[attr-defined]
 
     async def complete(self, request: Request) -> Reply:
         """Send, if it fits.
@@ -212,21 +381,20 @@ class Budgeted:
         """
         held = self.budget.reserve(request)
         if held is None:
-            raise Fault("budget", free=True)
-        reply: Reply | None = None
-        lost = True
+            self._refused_at = self.budget.settled
+            raise Fault("budget", free=True, sent=False)
         try:
             reply = await self.inner.complete(request)
         except Fault as fault:
-            lost = fault.reason in _MAYBE_BILLED
+            self.budget.settle(held, lost=fault.sent and fault.reason in _MAYBE_BILLED)
             raise
-        except asyncio.CancelledError:  # the time limit: the server may be at work on it
+        except asyncio.CancelledError:  # its time limit, or the end of the run: the endpoint may be at work on it
+            self.budget.settle(held, lost=True)
             raise
         except BaseException:
-            lost = False
+            self.budget.settle(held)
             raise
-        finally:
-            self.budget.settle(request, held, reply, lost=lost)
+        self.budget.settle(held, reply)
         return reply
 
     async def ready(self) -> None:
@@ -234,7 +402,9 @@ class Budgeted:
         inner: Any = getattr(self.inner, "ready", None)
         if inner is not None:
             await inner()
-        await self.budget.something_settles()
+        if self._refused_at is not None:
+            since, self._refused_at = self._refused_at, None
+            await self.budget.something_settles(since)
 
     async def models(self, limit_s: float) -> tuple[str, ...] | None:
         """As of the wrapped transport."""
@@ -250,9 +420,9 @@ class Budgeted:
 
 
 class BudgetedBackend:
-    """The same around a whole backend whose requests are each sent once: the Batch API's."""
+    """The same around a backend that sends each request once, together with many others: the Batch API's."""
 
-    def __init__(self, inner: Any, budget: Budget) -> None:
+    def __init__(self, inner: Backend, budget: Budget) -> None:
         self.inner = inner
         self.budget = budget
 
@@ -263,29 +433,42 @@ class BudgetedBackend:
             CallFailed, DatagenError: as the wrapped backend.
             StoppedEarly: the budget is reached.
         """
-        while (held := self.budget.reserve(request)) is None:
-            await self.budget.something_settles()
-        reply: Reply | None = None
-        lost = False
+        held = await self.budget.reserve_in_turn(request)
         try:
             reply = await self.inner.complete(request)
-        except CallFailed:
+        except BaseException:  # what failed in a batch is not billed; what goes on in one is noted with it
+            self.budget.settle(held)
             raise
-        finally:
-            self.budget.settle(request, held, reply, lost=lost)
+        self.budget.settle(held, reply)
         return reply
 
 
-def _size(request: Request) -> tuple[int, int, int]:
-    """What becomes prompt tokens: ASCII bytes, other bytes, and the tokens of the frame."""
-    texts = [m.content for m in request.messages]
+def unpriced(model: str) -> UsageError:
+    """What to say where dollars are limited and a model has no price."""
+    return UsageError(
+        f"The price of {model!r} is unknown, so a budget in dollars cannot be kept.",
+        "It is not in the table of prices.",
+        "Add it to a file named by --set limits.prices=FILE (docs/cost.md), or limit tokens with --max-tokens.",
+    )
+
+
+def prompt_bound(request: Request) -> int:
+    """Prompt tokens at most: tokenizers whose smallest token is a byte make no more tokens than there are bytes
+    (byte-level BPE: A. Radford et al., "Language models are unsupervised multitask learners", 2019, section 2.2;
+    SentencePiece with byte fallback)."""
+    size = MESSAGE_TOKENS * len(request.messages) + REQUEST_TOKENS
+    for message in request.messages:
+        size += len(message.content.encode("utf-8", "replace"))
+        if message.tool_calls or message.tool_call_id or message.name:
+            size += len(json.dumps([list(message.tool_calls), message.tool_call_id, message.name], default=str))
     if request.json_schema is not None:
-        texts.append(json.dumps(request.json_schema))
-    size = sum(len(text.encode("utf-8", "replace")) for text in texts)
-    plain = size if all(text.isascii() for text in texts) else sum(sum(c < "\x80" for c in text) for text in texts)
-    return plain, size - plain, MESSAGE_TOKENS * len(request.messages) + REQUEST_TOKENS
+        size += len(json.dumps(request.json_schema)) + len(request.schema_name)
+    return size
 
 
-def _wake(turn: asyncio.Future[None]) -> None:
-    with contextlib.suppress(asyncio.InvalidStateError):
-        turn.set_result(None)
+def _replies(log: CallLog) -> int:
+    return sum(total.calls for total in log.totals())
+
+
+def _copy(error: StoppedEarly) -> StoppedEarly:
+    return StoppedEarly(error.what, error.why, error.fix)

@@ -27,9 +27,12 @@ CREATE TABLE calls(
 );
 CREATE TABLE notes(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
-# Of the few replies that have more than a text: their further choices and log-probabilities. Logs of
-# earlier versions lack the table; it is added when they are opened for writing.
-_EXTRAS = "CREATE TABLE IF NOT EXISTS extras(key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;"
+# Of the few replies that have more than a text: their further choices and log-probabilities; and which replies
+# came at the price of a batch. Logs of earlier versions lack a table; it is added when they are opened for writing.
+_EXTRAS = """
+CREATE TABLE IF NOT EXISTS extras(key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS batched(key TEXT PRIMARY KEY) WITHOUT ROWID;
+"""
 _EXTRA_FIELDS = {"choices", "finishes", "logprobs"}
 # Folding the write-ahead log into the file waits for the disk, and the loop with it: do it seldom.
 _CHECKPOINT_PAGES = 8000  # of 4 KiB
@@ -40,8 +43,11 @@ _SELECT = (
 )
 _SELECT_EARLIER = _SELECT.replace("value", "NULL").replace("LEFT JOIN extras USING(key) ", "")
 _TOTALS = (
-    "SELECT purpose, model, count(*), sum(prompt_tokens), sum(completion_tokens) FROM calls GROUP BY purpose, model"
+    "SELECT purpose, model, batched.key IS NOT NULL, count(*), sum(prompt_tokens), sum(completion_tokens) "
+    "FROM calls LEFT JOIN batched USING(key) GROUP BY 1, 2, 3"
 )
+_TOTALS_EARLIER = _TOTALS.replace("batched.key IS NOT NULL", "0").replace("LEFT JOIN batched USING(key) ", "")
+_SIZES = "SELECT purpose, model, prompt_tokens, completion_tokens FROM calls ORDER BY created, rowid"
 
 
 class Total(Record):
@@ -49,6 +55,7 @@ class Total(Record):
 
     Attributes:
         calls: replies kept; prompt_tokens, completion_tokens: as billed.
+        batched: they came through a Batch API, at its price.
     """
 
     purpose: str
@@ -56,6 +63,7 @@ class Total(Record):
     calls: int
     prompt_tokens: int
     completion_tokens: int
+    batched: bool = False
 
 
 class CallLog:
@@ -77,7 +85,7 @@ class CallLog:
     def __init__(self, path: Path | str, *, read_only: bool = False) -> None:
         self.path = Path(path) if path else None
         self._lock = threading.Lock()
-        self._totals: dict[tuple[str, str], list[int]] | None = None
+        self._totals: dict[tuple[str, str, bool], list[int]] | None = None
         with self._explained():
             self._db = self._open(read_only)
 
@@ -100,7 +108,7 @@ class CallLog:
             **(json.loads(zlib.decompress(extra)) if extra else {}),
         )
 
-    def put(self, request: Request, reply: Reply) -> None:
+    def put(self, request: Request, reply: Reply, *, batched: bool = False) -> None:
         """Keep a reply. It is committed when this returns; a key already there keeps its first reply."""
         row = (
             reply.key,
@@ -117,9 +125,13 @@ class CallLog:
         )
         extra = _extra(reply)
         with self._lock, self._explained():
-            added = self._db.execute(_INSERT, row).rowcount if extra is None else self._insert_both(row, extra)
+            if extra is None and not batched:
+                added = self._db.execute(_INSERT, row).rowcount
+            else:
+                added = self._insert_all(row, extra, batched)
             if added and self._totals is not None:
-                _add(self._totals, request.purpose, request.model, 1, reply.prompt_tokens, reply.completion_tokens)
+                key = (request.purpose, request.model, batched)
+                _add(self._totals, key, 1, reply.prompt_tokens, reply.completion_tokens)
 
     def request(self, key: str) -> Request | None:
         """The request that a kept reply answers, or None."""
@@ -128,16 +140,22 @@ class CallLog:
         return None if row is None else Request.model_validate_json(zlib.decompress(row[0]))
 
     def totals(self) -> tuple[Total, ...]:
-        """Calls and tokens by purpose and model, sorted. Cheap: counted once, then kept up to date."""
+        """Calls and tokens by purpose, model and price, sorted. Cheap: counted once, then kept up to date."""
         with self._lock, self._explained():
             if self._totals is None:
                 self._totals = {}
-                for purpose, model, *counts in self._db.execute(_TOTALS):
-                    _add(self._totals, purpose, model, *counts)
+                for purpose, model, batched, *counts in self._db.execute(self._sums):
+                    _add(self._totals, (purpose, model, bool(batched)), *counts)
             found = sorted(self._totals.items())
         return tuple(
-            Total(purpose=p, model=m, calls=n, prompt_tokens=i, completion_tokens=o) for (p, m), (n, i, o) in found
+            Total(purpose=p, model=m, calls=n, prompt_tokens=i, completion_tokens=o, batched=b)
+            for (p, m, b), (n, i, o) in found
         )
+
+    def sizes(self) -> list[tuple[str, str, int, int]]:
+        """Purpose, model, and tokens read and written, of each kept reply in the order of arrival."""
+        with self._lock, self._explained():
+            return self._db.execute(_SIZES).fetchall()
 
     def note(self, name: str) -> str | None:
         """A note, or None."""
@@ -193,22 +211,25 @@ class CallLog:
                 db.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
             if db.execute("SELECT 1 FROM sqlite_master WHERE name='notes'").fetchone() is None and not read_only:
                 db.executescript(f"BEGIN IMMEDIATE;{_SCHEMA}{_EXTRAS}COMMIT;")
-            has_extras = db.execute("SELECT 1 FROM sqlite_master WHERE name='extras'").fetchone() is not None
-            if not has_extras and not read_only:
-                db.execute(_EXTRAS)
-            self._select = _SELECT if has_extras or not read_only else _SELECT_EARLIER
+            found = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type='table'")}
+            if not read_only and not {"extras", "batched"} <= found:
+                db.executescript(f"BEGIN IMMEDIATE;{_EXTRAS}COMMIT;")
+            self._select = _SELECT if "extras" in found or not read_only else _SELECT_EARLIER
+            self._sums = _TOTALS if "batched" in found or not read_only else _TOTALS_EARLIER
         except BaseException:
             db.close()
             raise
         return db
 
-    def _insert_both(self, row: tuple[Any, ...], extra: bytes) -> int:
-        """A reply without its extras would be taken for one that had none: both or neither."""
+    def _insert_all(self, row: tuple[Any, ...], extra: bytes | None, batched: bool) -> int:
+        """A reply without its extras would be taken for one that had none: all or nothing."""
         self._db.execute("BEGIN IMMEDIATE")
         try:
             added = self._db.execute(_INSERT, row).rowcount
-            if added:
+            if added and extra is not None:
                 self._db.execute("INSERT OR REPLACE INTO extras VALUES(?,?)", (row[0], extra))
+            if added and batched:
+                self._db.execute("INSERT OR IGNORE INTO batched VALUES(?)", (row[0],))
             self._db.execute("COMMIT")
         except BaseException:
             if self._db.in_transaction:
@@ -302,8 +323,8 @@ def as_json(request: Request) -> bytes:
         return canonical(request.model_dump()).encode("utf-8", "replace")
 
 
-def _add(totals: dict[tuple[str, str], list[int]], purpose: str, model: str, *counts: int) -> None:
-    entry = totals.setdefault((purpose, model), [0, 0, 0])
+def _add(totals: dict[tuple[str, str, bool], list[int]], key: tuple[str, str, bool], *counts: int) -> None:
+    entry = totals.setdefault(key, [0, 0, 0])
     for place, count in enumerate(counts):
         entry[place] += count
 

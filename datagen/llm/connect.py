@@ -11,17 +11,16 @@ from typing import Any
 
 from datagen.core.record import Record
 from datagen.core.section import Section
-from datagen.llm import loop, problems, prompts
+from datagen.llm import loop, prices, problems, prompts
 from datagen.llm.backend import Backend, CallFailed, Reply, Request
 from datagen.llm.batch import BatchBackend
 from datagen.llm.batch_store import BatchStore, waiting
-from datagen.llm.budget import Budget, Budgeted, BudgetedBackend, Limits
+from datagen.llm.budget import CANARY, Budget, Budgeted, BudgetedBackend, Limits, unpriced
 from datagen.llm.cached import Cached, CallLog
 from datagen.llm.config import ClientConfig
 from datagen.llm.dialect import Dialect, SchemaMode
 from datagen.llm.faults import Fault
 from datagen.llm.limited import Limited
-from datagen.llm.prices import Price
 from datagen.llm.transports import ModelTransport, open_batches, open_transport
 
 FIRST_LOOK_S = 3.0
@@ -52,7 +51,7 @@ class Endpoint(Section):
         client: how it is driven.
         log_path: the call log; "" keeps replies in memory only.
         limits: what may be spent, with all endpoints of the same log together.
-        price: of the model; None where it is unknown.
+        prices: the user's file of prices; "" for the shipped table alone.
     """
 
     base_url: str
@@ -63,7 +62,7 @@ class Endpoint(Section):
     client: ClientConfig = ClientConfig()
     log_path: str = ""
     limits: Limits = Limits()
-    price: Price | None = None
+    prices: str = ""
 
     @property
     def in_flight(self) -> int:
@@ -93,7 +92,7 @@ class _Driver(Limited):
     """A limit with its HTTP transport at hand."""
 
     def __init__(self, transport: ModelTransport, client: ClientConfig) -> None:
-        super().__init__(transport, client, canary=_probe)
+        super().__init__(transport, client, canary=_canary)
         self.http = transport
 
     async def ask_now(self, request: Request) -> Reply:
@@ -136,17 +135,14 @@ class _Shared:
         self.drivers: dict[_Place, _Driving] = {}
         self.backends: dict[tuple[_Place, str], Cached] = {}
         self.budgets: dict[tuple[str, Limits], Budget] = {}
-        self.prices: dict[str, Price] = {}
 
     def budget(self, endpoint: Endpoint, log: CallLog) -> Budget | None:
         """The budget of a log, or None where nothing is limited."""
-        if endpoint.price is not None and endpoint.model:
-            self.prices[endpoint.model] = endpoint.price
         if endpoint.limits == Limits():
             return None
         key = (endpoint.log_path, endpoint.limits)
         if key not in self.budgets:
-            self.budgets[key] = Budget(log, endpoint.limits, self.prices.get, endpoint.batch)
+            self.budgets[key] = Budget(log, endpoint.limits, prices.load(endpoint.prices).of)
         return self.budgets[key]
 
 
@@ -214,8 +210,9 @@ def resolve(endpoint: Endpoint, log: CallLog | None = None) -> Facts:
         log: where the notes are; None takes the endpoint's own log.
 
     Raises:
-        UsageError: nothing answers, the key is wrong, the model is unknown, or several are offered.
-        StoppedEarly: it answers with errors alone.
+        UsageError: nothing answers, the key is wrong, the model is unknown, or several are offered; or dollars
+            are limited and the model has no price, which is said before anything is asked.
+        StoppedEarly: it answers with errors alone, or the budget is reached.
     """
     return loop.run(_resolve(endpoint, log or open_log(endpoint.log_path)))
 
@@ -238,6 +235,8 @@ async def _resolve(endpoint: Endpoint, log: CallLog) -> Facts:
     url = problems.redacted(endpoint.base_url)
     model = endpoint.model or log.note(f"model {url}") or ""
     known = log.note(f"dialect {url} {model}") if model else None
+    if model:
+        _check_price(endpoint, model)
     if known is not None:
         dialect = Dialect.model_validate_json(known)
         transport.dialects[model] = dialect
@@ -247,6 +246,7 @@ async def _resolve(endpoint: Endpoint, log: CallLog) -> Facts:
         if offered is None or len(offered) != 1:
             raise problems.choose_model(endpoint.base_url, offered or ())
         model = offered[0]
+        _check_price(endpoint, model)
     request, reply = await _first_question(driver, model)
     log.put(request, reply)
     dialect = _learned(transport.dialects.of(model), request, reply)
@@ -307,6 +307,15 @@ def _probe(model: str, more: Mapping[str, Any] = MappingProxyType({})) -> Reques
     )
 
 
+def _canary(model: str) -> Request:
+    return _probe(model).model_copy(update={"purpose": CANARY})
+
+
+def _check_price(endpoint: Endpoint, model: str) -> None:
+    if endpoint.limits.usd and prices.load(endpoint.prices).of(model) is None:
+        raise unpriced(model)
+
+
 async def _first_look(transport: ModelTransport) -> tuple[str, ...] | None:
     """The endpoint's models; quick to say that nothing is there."""
     for look in range(1, LOOKS + 1):
@@ -332,7 +341,7 @@ def _open(endpoint: Endpoint) -> tuple[_Driving, Cached]:
     if driver is None or driver.stopped is not None:
         budget = shared.budget(endpoint, log)
         http: ModelTransport = open_transport(endpoint)
-        if budget is not None and not endpoint.batch:
+        if budget is not None:
             http = Budgeted(http, budget)
         if driver is not None:
             loop.on_close(driver.close)

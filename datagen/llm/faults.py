@@ -13,11 +13,21 @@ class Fault(Exception):
         raw: what came back, as text.
         retry_after: seconds the endpoint asks to wait, or None where it does not say.
         free: the request is not to blame (its server is being restarted): this was no attempt.
+        sent: something of the request may have reached the endpoint.
     """
 
-    def __init__(self, reason: str, raw: str = "", retry_after: float | None = None, *, free: bool = False) -> None:
+    def __init__(
+        self,
+        reason: str,
+        raw: str = "",
+        retry_after: float | None = None,
+        *,
+        free: bool = False,
+        sent: bool = True,
+    ) -> None:
         super().__init__(reason, raw, retry_after)
         self.free = free
+        self.sent = sent
         self.reason = reason
         self.raw = raw
         self.retry_after = retry_after

@@ -247,6 +247,7 @@ class Limited:
         now = asyncio.get_running_loop().time()
         if fault.free:
             self._unready = self._ready is not None
+            call.sent -= not fault.sent
             return
         if fault.retry_after is not None and fault.retry_after > MAX_PAUSE_S:
             error = problems.long_pause(self.transport.base_url, fault.retry_after)

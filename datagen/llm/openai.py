@@ -198,12 +198,14 @@ class OpenAIBackend:
                         response.close()
                         raise Fault("too_large", self._scrubbed(b"".join(parts)[:MAX_REPLY]))
                 return response.status, b"".join(parts), response.headers
-        except TimeoutError:
-            raise Fault("timeout", self._scrubbed(b"".join(parts))) from None
+        except TimeoutError as error:
+            sent = not isinstance(error, aiohttp.ConnectionTimeoutError)
+            raise Fault("timeout", self._scrubbed(b"".join(parts)), sent=sent) from None
         except aiohttp.ClientPayloadError:
             raise Fault("truncated", self._scrubbed(b"".join(parts))) from None
         except (aiohttp.ClientError, OSError) as error:
-            raise Fault("connection", self._scrubbed(b"".join(parts) or _cause(error).encode())) from None
+            said = self._scrubbed(b"".join(parts) or _cause(error).encode())
+            raise Fault("connection", said, sent=not isinstance(error, aiohttp.ClientConnectorError)) from None
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:

@@ -34,6 +34,11 @@ class Price(BaseModel):
     batch: Annotated[float, Field(ge=0, le=1)] = 1.0
     as_of: str = ""
 
+    @property
+    def free(self) -> bool:
+        """It costs nothing, however much is asked."""
+        return not self.input and not self.output
+
     def cost(self, prompt_tokens: int, completion_tokens: int, *, batch: bool = False) -> float:
         """US dollars for so many tokens."""
         full = (prompt_tokens * self.input + completion_tokens * self.output) / 1e6
@@ -46,6 +51,7 @@ class _Entry(BaseModel):
     output: Dollars | None = None
     batch: Annotated[float, Field(ge=0, le=1)] = 1.0
     free: bool = False
+    as_of: date | None = None
 
 
 class _Table(BaseModel):
@@ -78,10 +84,14 @@ def load(file: str = "") -> Prices:
         UsageError: the file cannot be read or is of another form.
     """
     own = _read(Path(file).expanduser(), file) if file else {}
-    return Prices({**_read(SHIPPED, SHIPPED.name), **own})
+    return Prices({**_shipped(), **own})
 
 
 @cache
+def _shipped() -> dict[str, Price]:
+    return _read(SHIPPED, SHIPPED.name)
+
+
 def _read(path: Path, name: str) -> dict[str, Price]:
     import yaml
 
@@ -91,8 +101,7 @@ def _read(path: Path, name: str) -> dict[str, Price]:
         if len(data) > MAX_BYTES:
             raise ValueError("it is over 1 MB")
         table = _Table.model_validate(yaml.safe_load(data.decode("utf-8")))
-        as_of = table.as_of.isoformat() if table.as_of else ""
-        return {model: _price(model, entry, as_of) for model, entry in table.models.items()}
+        return {model: _price(model, entry, entry.as_of or table.as_of) for model, entry in table.models.items()}
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])
@@ -101,8 +110,11 @@ def _read(path: Path, name: str) -> dict[str, Price]:
         raise _wrong(name, (str(error).splitlines() or ["it cannot be read"])[0][:200]) from error
 
 
-def _price(model: str, entry: _Entry, as_of: str) -> Price:
+def _price(model: str, entry: _Entry, day: date | None) -> Price:
+    as_of = day.isoformat() if day else ""
     if entry.free:
+        if entry.input or entry.output:
+            raise ValueError(f"{model} cannot be free and have a price")
         return Price(input=0, output=0, as_of=as_of)
     if entry.input is None or entry.output is None:
         raise ValueError(f"{model} needs input and output, or free: true")
