@@ -269,28 +269,38 @@ def report(folder: RunFolder, as_json: AsJson = False) -> None:
 
 
 @app.command(
-    epilog="Examples:  datagen export runs/docs --format alpaca   |   "
+    epilog="Examples:  datagen export runs/docs --format alpaca --format dpo   |   "
     "datagen export runs/docs --format parquet --out data/",
 )
 def export(
     folder: RunFolder,
-    name: Annotated[str, typer.Option("--format", "-f", help="messages, alpaca, sharegpt or parquet.")],
+    names: Annotated[
+        list[str],
+        typer.Option(
+            "--format",
+            "-f",
+            metavar="NAME",
+            help="messages, alpaca, sharegpt, oasst, dpo, dpo-plain, kto, ranked, parquet or datasets; repeatable.",
+            show_default=False,
+        ),
+    ],
     out: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option("--out", "-o", metavar="DIR", help="Default: RUN/export-FORMAT.", show_default=False),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Export the kept samples of a finished run in another format, splits kept."""
+    """Export the kept samples of a finished run in other formats, splits kept."""
     from datagen import results
 
-    target, counts = results.export(folder, name, out)
+    written = results.export(folder, names, out)
     if as_json:
-        typer.echo(json.dumps({"folder": str(target), "rows": counts}))
+        typer.echo(json.dumps({n: {"folder": str(f), "rows": c} for n, (f, c) in written.items()}))
         return
-    typer.echo(f"{target}")
-    for file, rows in counts.items():
-        typer.echo(f"  {file}  {rows} rows")
+    for target, counts in written.values():
+        typer.echo(f"{target}")
+        for file, rows in counts.items():
+            typer.echo(f"  {file}  {rows} rows")
 
 
 @app.command(epilog="Examples:  datagen doctor   |   datagen doctor --base-url http://localhost:8000/v1")

@@ -77,12 +77,12 @@ def test_what_must_be_the_same_carries_no_date_duration_or_outside_path(finished
         assert not re.search(rb"\b20\d\d-\d\d-\d\dT\d\d:", data), name
 
 
-@pytest.mark.parametrize("name", ["messages", "alpaca", "sharegpt", "parquet"])
+@pytest.mark.parametrize("name", ["messages", "alpaca", "sharegpt", "oasst", "parquet", "datasets"])
 def test_export(finished: Path, tmp_path: Path, name: str) -> None:
     done = datagen("export", finished, "--format", name, "--out", tmp_path / "x", "--json")
     assert done.returncode == 0, done.stderr
-    counts = json.loads(done.stdout)["rows"]
-    assert sum(n for f, n in counts.items() if f.startswith("sft.")) == ledger(finished)["kept"]
+    counts = json.loads(done.stdout)[name]["rows"]
+    assert sum(n for f, n in counts.items() if f.startswith("sft")) == ledger(finished)["kept"]
 
 
 def test_an_unknown_format_names_the_known_ones(finished: Path) -> None:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from datagen.output.formats import PREFERENCE_FEATURES, Format
+from datagen.output.formats import Format, Part, parts_of
 from datagen.output.summary import is_heuristic, uses_model
 from datagen.output.templating import environment
 from datagen.output.text import scrub
 
-_SPLITS = (("train", "train"), ("valid", "validation"), ("test", "test"))
+_SPLITS = {"train": "train", "valid": "validation", "test": "test"}
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 
 
@@ -28,12 +28,28 @@ def code(text: object) -> str:
 
 
 @dataclass(frozen=True)
+class RowFile:
+    """A file of an export: its name, what kind of rows it holds, of which split, and how many."""
+
+    name: str
+    part: Part
+    split: str
+    rows: int
+
+    def with_rows(self, rows: int) -> RowFile:
+        """The same file with so many rows."""
+        return replace(self, rows=rows)
+
+
+@dataclass(frozen=True)
 class Card:
     """What a card is made of.
 
     Attributes:
-        format: of the rows.
-        counts: rows by file name.
+        format: that was asked for.
+        files: with training rows.
+        counts: rows by file name, of all files.
+        tools: the parts that hold tool calls in some row.
         recipes: rows by recipe.
         models: rows by the model that wrote them.
         scored_by: rows by who scored them; "" for rows without a score.
@@ -42,7 +58,9 @@ class Card:
     """
 
     format: Format
+    files: Sequence[RowFile]
     counts: Mapping[str, int]
+    tools: Collection[Part]
     recipes: Mapping[str, int]
     models: Mapping[str, int]
     scored_by: Mapping[str, int]
@@ -52,8 +70,9 @@ class Card:
     def render(self) -> bytes:
         """The content of README.md."""
         facts = self.facts
-        rows = sum(n for name, n in self.counts.items() if name.startswith("sft."))
-        pairs = sum(n for name, n in self.counts.items() if name.startswith("preference."))
+        forms = parts_of(self.format)
+        rows = sum(file.rows for file in self.files if file.part == "sft")
+        pairs = sum(file.rows for file in self.files if file.part == "preference") // forms["preference"].rows_a_sample
         written_by = [name for name in sorted(self.models) if uses_model(name)]
         template = environment(html=False, cell=cell, code=code).get_template("card.md.j2")
         text = template.render(
@@ -64,7 +83,8 @@ class Card:
             by_rules=len(written_by) < len(self.models),
             heuristic=is_heuristic(self.scored_by),
             files=list(self.counts.items()),
-            format_about=self.format.about,
+            format_about=forms["sft"].about,
+            pairs_about=forms["preference"].about,
             pairs=pairs,
             unwritten=sorted(self.unwritten.items()),
             version=facts.get("datagen", ""),
@@ -102,25 +122,29 @@ class Card:
             body["language"] = [language]
         if configs:
             body["configs"] = configs
+            forms = parts_of(self.format)
             body["dataset_info"] = [
-                {
-                    "config_name": c["config_name"],
-                    "features": PREFERENCE_FEATURES if c["config_name"] == "preference" else self.format.features,
-                }
-                for c in configs
+                {"config_name": part, "features": forms[part].features(part in self.tools)}
+                for part in ("sft", "preference")
+                if any(c["config_name"] == part for c in configs)
             ]
         dumped: str = yaml.dump(body, Dumper=_plain_dumper(), sort_keys=False, allow_unicode=True, width=120)
         return dumped
 
-    def _config(self, part: str) -> dict[str, Any] | None:
-        files = [
-            {"split": split, "path": name}
-            for short, split in _SPLITS
-            if self.counts.get(name := f"{part}.{short}.{self.format.suffix}")
-        ]
+    def _config(self, part: Part) -> dict[str, Any] | None:
+        files = []
+        for short, split in _SPLITS.items():
+            names = [file.name for file in self.files if (file.part, file.split) == (part, short) and file.rows]
+            if names:
+                files.append({"split": split, "path": names[0] if len(names) == 1 else _pattern(names[0])})
         if not files:
             return None
         return {"config_name": part, **({"default": True} if part == "sft" else {}), "data_files": files}
+
+
+def _pattern(shard: str) -> str:
+    """The glob that all shards of a split match, and no file of another."""
+    return re.sub(r"-\d+-of-", "-*-of-", shard)
 
 
 def _listed(counts: Mapping[str, int]) -> str:

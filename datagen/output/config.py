@@ -8,10 +8,17 @@ from pydantic import Field
 
 from datagen.core.section import Section
 
+FormatName = Literal[
+    "messages", "alpaca", "sharegpt", "oasst", "dpo", "dpo-plain", "kto", "ranked", "parquet", "datasets"
+]
+
 
 class OutputConfig(Section):
     """What is written besides the report."""
 
-    format: Literal["messages", "alpaca", "sharegpt", "parquet"] = Field(
-        "messages", description="Format of RUN/export."
+    formats: tuple[FormatName, ...] = Field(
+        ("messages",),
+        min_length=1,
+        description="Formats (docs/formats.md): the first one in RUN/export, each other in RUN/export-FORMAT.",
     )
+    shard_rows: int = Field(0, ge=0, description="Rows a training file at most; 0: one file a split.")

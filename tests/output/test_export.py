@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,16 @@ from markdown_it import MarkdownIt
 
 from datagen.core.errors import StoppedEarly, UsageError
 from datagen.core.record import Lineage, Message, Quote, Rejected, Sample, Verdict
-from datagen.output.export import write_exports
+from datagen.output import export
 from datagen.output.formats import FORMATS
 from tests.output import made
 from tests.output.made import a_sample
 from tests.output.test_formats import AWKWARD, WITH_TOOLS
+
+
+def write(samples: Iterable[Sample], folder: Path, name: str, **options: Any) -> dict[str, int]:
+    """One format."""
+    return export.write_exports(samples, {name: folder}, **options)[name]
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
@@ -46,12 +51,12 @@ PAIRS = {"preference.train.jsonl", "preference.valid.jsonl", "preference.test.js
 
 def test_only_kept_samples_in_the_files_of_their_split(tmp_path: Path) -> None:
     samples = list(_samples())
-    counts = write_exports(iter(samples), tmp_path, "messages")
+    counts = write(iter(samples), tmp_path, "messages")
     kept = [s for s in samples if s.verdict is None]
     assert 0 < len(kept) < len(samples)
     for split in ("train", "valid", "test"):
         rows = _rows(tmp_path / f"sft.{split}.jsonl")
-        assert [r["id"] for r in rows] == [s.id for s in kept if s.split == split]
+        assert sorted(r["id"] for r in rows) == sorted(s.id for s in kept if s.split == split)
         assert counts[f"sft.{split}.jsonl"] == len(rows)
     assert [r["id"] for r in _rows(tmp_path / "lineage.jsonl")] == [s.id for s in kept]
     assert _names(tmp_path) == ALWAYS | PAIRS
@@ -74,7 +79,7 @@ def test_a_lineage_row_says_where_a_sample_comes_from(tmp_path: Path) -> None:
         call="ef",
     )
     sample = a_sample(lineage=lineage, split="valid")
-    write_exports([sample], tmp_path, "messages")
+    write([sample], tmp_path, "messages")
     assert _rows(tmp_path / "lineage.jsonl") == [
         {
             "id": sample.id,
@@ -93,7 +98,7 @@ def test_a_lineage_row_says_where_a_sample_comes_from(tmp_path: Path) -> None:
 
 
 def test_all_three_splits_exist_and_no_pairs_where_there_are_none(tmp_path: Path) -> None:
-    counts = write_exports([a_sample()], tmp_path, "messages")
+    counts = write([a_sample()], tmp_path, "messages")
     assert _names(tmp_path) == ALWAYS
     assert counts == {"sft.train.jsonl": 1, "sft.valid.jsonl": 0, "sft.test.jsonl": 0, "lineage.jsonl": 1}
 
@@ -102,17 +107,17 @@ def test_all_three_splits_exist_and_no_pairs_where_there_are_none(tmp_path: Path
 def test_the_same_samples_give_the_same_bytes(name: str, tmp_path: Path) -> None:
     data = made.build(made.run(300, model=True), made.facts(True))
     for folder in ("one", "two"):
-        write_exports(_samples(), tmp_path / folder, name, card_facts=data)
+        write(_samples(), tmp_path / folder, name, card_facts=data)
     before = _bytes(tmp_path / "one")
-    write_exports(_samples(), tmp_path / "one", name, card_facts=data)
+    write(_samples(), tmp_path / "one", name, card_facts=data)
     assert _bytes(tmp_path / "one") == _bytes(tmp_path / "two") == before
 
 
 def test_files_of_an_earlier_export_do_not_stay(tmp_path: Path) -> None:
-    write_exports(_samples(), tmp_path, "messages")
+    write(_samples(), tmp_path, "messages")
     (tmp_path / "mine.txt").write_text("the user's own")
     (tmp_path / ".sft.train.jsonl.7-ab.tmp~").write_text("of a killed process")
-    write_exports([a_sample()], tmp_path, "parquet")
+    write([a_sample()], tmp_path, "parquet")
     assert _names(tmp_path) == {
         "sft.train.parquet",
         "sft.valid.parquet",
@@ -128,29 +133,29 @@ def test_awkward_texts_survive_the_files(name: str, tmp_path: Path) -> None:
     samples = [
         a_sample(f"{i} {q}", a, rejected=Rejected(content=q, flaw="x")) for i, q in enumerate(AWKWARD) for a in AWKWARD
     ]
-    write_exports(samples, tmp_path, name)
+    write(samples, tmp_path, name)
     path = tmp_path / f"sft.train.{FORMATS[name].suffix}"
     rows = pl.read_parquet(path).to_dicts() if name == "parquet" else _rows(path)
     for sample, row in zip(samples, rows, strict=True):
-        said = [m.content for m in FORMATS[name].from_row(row)]
+        said = [m.content for m in FORMATS[name].from_rows([row]).messages]
         wanted = ["".join("\ufffd" if "\ud800" <= c <= "\udfff" else c for c in m.content) for m in sample.messages]
         assert said == wanted
 
 
 def test_what_a_format_cannot_hold_is_counted_and_named(tmp_path: Path) -> None:
     plain, tools = a_sample(), a_sample(messages=WITH_TOOLS)
-    counts = write_exports([plain, tools], tmp_path, "alpaca")
+    counts = write([plain, tools], tmp_path, "alpaca")
     assert counts["sft.train.jsonl"] == 1
     assert counts["not_written.jsonl"] == 1
     assert _rows(tmp_path / "not_written.jsonl") == [{"id": tools.id, "file": "sft", "reason": "alpaca: tool calls"}]
     assert "Not every kept sample is here" in (tmp_path / "README.md").read_text()
     assert [r["id"] for r in _rows(tmp_path / "lineage.jsonl")] == [plain.id]
-    write_exports([plain], tmp_path, "alpaca")
+    write([plain], tmp_path, "alpaca")
     assert "not_written.jsonl" not in _names(tmp_path)
 
 
 def test_nothing_is_written_when_the_samples_break_off(tmp_path: Path) -> None:
-    write_exports([a_sample()], tmp_path, "messages")
+    write([a_sample()], tmp_path, "messages")
     before = _bytes(tmp_path)
 
     def breaking() -> Iterator[Sample]:
@@ -158,14 +163,14 @@ def test_nothing_is_written_when_the_samples_break_off(tmp_path: Path) -> None:
         raise RuntimeError("a shard is damaged")
 
     with pytest.raises(RuntimeError):
-        write_exports(breaking(), tmp_path, "messages")
+        write(breaking(), tmp_path, "messages")
     assert _bytes(tmp_path) == before
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 @pytest.mark.parametrize("name", ["messages", "parquet"])
 def test_a_full_disk_is_said_in_three_parts_and_leaves_what_was(name: str, tmp_path: Path, monkeypatch: Any) -> None:
-    write_exports([a_sample()], tmp_path, name)
+    write([a_sample()], tmp_path, name)
     before = _bytes(tmp_path)
     real = Path.open
 
@@ -179,7 +184,7 @@ def test_a_full_disk_is_said_in_three_parts_and_leaves_what_was(name: str, tmp_p
 
     monkeypatch.setattr(Path, "open", full)
     with pytest.raises(StoppedEarly, match="disk is full"):
-        write_exports([a_sample("Other?", "Yes " * 5000)], tmp_path, name)
+        write([a_sample("Other?", "Yes " * 5000)], tmp_path, name)
     monkeypatch.undo()
     assert _bytes(tmp_path) == before
 
@@ -187,7 +192,7 @@ def test_a_full_disk_is_said_in_three_parts_and_leaves_what_was(name: str, tmp_p
 def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError) as error:
-        write_exports([a_sample()], tmp_path / "file" / "export", "messages")
+        write([a_sample()], tmp_path / "file" / "export", "messages")
     assert "write the export" in error.value.what
 
 
@@ -199,7 +204,7 @@ def test_memory_does_not_grow_with_the_samples(tmp_path: Path) -> None:
     peaks = []
     for n in (500, 5_000):
         tracemalloc.start()
-        write_exports(many(n), tmp_path / str(n), "messages")
+        write(many(n), tmp_path / str(n), "messages")
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < peaks[0] * 1.5 + 200_000
@@ -214,9 +219,7 @@ class TestCard:
         return loaded
 
     def test_names_the_files_that_have_rows(self, tmp_path: Path) -> None:
-        write_exports(
-            [a_sample(), a_sample(split="test", rejected=Rejected(content="b", flaw="f"))], tmp_path, "messages"
-        )
+        write([a_sample(), a_sample(split="test", rejected=Rejected(content="b", flaw="f"))], tmp_path, "messages")
         front = self._front(tmp_path)
         assert front["license"] == "unknown"
         assert front["configs"] == [
@@ -233,7 +236,7 @@ class TestCard:
 
     def test_says_plainly_that_no_model_was_used(self, tmp_path: Path) -> None:
         data = made.build(made.run(200), made.facts())
-        write_exports(_samples(200, model=False), tmp_path, "messages", card_facts=data)
+        write(_samples(200, model=False), tmp_path, "messages", card_facts=data)
         text = (tmp_path / "README.md").read_text()
         assert "**No language model was used.**" in text
         assert "heuristic scores, not a judge's" in text
@@ -241,7 +244,7 @@ class TestCard:
 
     def test_names_model_judge_prompts_losses_and_ledger(self, tmp_path: Path) -> None:
         data = made.build(made.run(300, model=True), made.facts(True))
-        write_exports(_samples(), tmp_path, "messages", card_facts=data)
+        write(_samples(), tmp_path, "messages", card_facts=data)
         text = (tmp_path / "README.md").read_text()
         assert "No language model" not in text
         assert "heuristic" not in text
@@ -257,7 +260,7 @@ class TestCard:
 
     def test_carries_no_time_and_no_outside_path(self, tmp_path: Path) -> None:
         data = made.build(made.run(100, model=True), made.facts(True))
-        write_exports(_samples(100), tmp_path, "messages", card_facts=data)
+        write(_samples(100), tmp_path, "messages", card_facts=data)
         for path in tmp_path.iterdir():
             text = path.read_text(encoding="utf-8")
             for outside in ("/home/", "secret", "2026-0", "667.3", str(tmp_path)):
@@ -270,7 +273,7 @@ class TestCard:
         lineage = a_sample().lineage.model_copy(update={"model": evil})
         samples = [a_sample(lineage=lineage, recipe=evil), a_sample(verdict=verdict, recipe=evil)]
         data = made.build(iter(samples), facts)
-        write_exports(samples, tmp_path, "messages", card_facts=data)
+        write(samples, tmp_path, "messages", card_facts=data)
         text = (tmp_path / "README.md").read_text()
         assert "\n# not a heading" not in text
         assert text.count("\n---\n") == 1
@@ -292,10 +295,10 @@ def test_the_datasets_library_loads_the_folder(name: str, tmp_path: Path, monkey
         a_sample(messages=tuple(Message(role=r, content=r) for r in ("user", "assistant", "user", "assistant"))),  # type: ignore[arg-type]
         a_sample("In test?", "Yes.", split="test", rejected=Rejected(content="No.", flaw="negated")),
     ]
-    write_exports(samples, folder, name)
+    write(samples, folder, name)
     loaded = datasets.load_dataset(str(folder), cache_dir=str(tmp_path / "cache"))
     assert {split: rows.num_rows for split, rows in loaded.items()} == {"train": 3, "test": 1}
     for sample, row in zip(samples, loaded["train"], strict=False):
-        assert FORMATS[name].from_row(row) == sample.messages
+        assert FORMATS[name].from_rows([row]).messages == sample.messages
     pairs = datasets.load_dataset(str(folder), "preference", cache_dir=str(tmp_path / "cache"))
     assert pairs["test"][0]["rejected"] == [{"role": "assistant", "content": "No."}]
