@@ -272,6 +272,8 @@ def _engine(config: Config, discovery: Discovery, shards: int) -> EngineConfig:
 def _announce(config: Config, discovery: Discovery, with_model: bool, listener: Listener) -> None:
     size = sum(f.size for f in discovery.files)
     listener.note(f"Reading {len(discovery.files):,} files ({size / 1e6:,.1f} MB), {len(discovery.skipped):,} skipped.")
+    if config.chat.me:
+        listener.note(f"Chat exports become conversations in which {config.chat.me} is the assistant.")
     if not with_model:
         listener.note(
             "No language model: pairs come from extractive rules and are scored by heuristics, not by a judge.\n"

@@ -126,7 +126,7 @@ class Plan(Fold):
             for place, chunk in enumerate(passages):
                 key = (ranks[place] + shift) / len(passages)
                 for recipe, rate in self.recipes:
-                    if not recipe.takes(chunk):
+                    if not recipe.takes(chunk) or (turn and not recipe.asks):  # rules find the same each time
                         continue
                     for call in range(attributes.count(rate, [self.seed, path, recipe.name], place, turn)):
                         number = turn * MOST_CALLS + call

@@ -45,6 +45,7 @@ class ReportBuilder:
         self._not_taken: Counter[str] = Counter()
         self._unreadable: Counter[str] = Counter()
         self._documents: list[tuple[str, str, str, int]] = []
+        self._notes: dict[str, list[str]] = {}
         self._chunks_of: Counter[str] = Counter()
         self._kept_of: Counter[str] = Counter()
         self._chunks = self._chunk_tokens = 0
@@ -75,6 +76,8 @@ class ReportBuilder:
             self._skipped.append({"path": document.path, "reason": f"{reason}: {evidence}" if evidence else reason})
             return
         self._documents.append((document.path, document.kind, document.split, len(document.text)))
+        if document.notes:
+            self._notes[document.path] = list(document.notes)
 
     def chunk(self, chunk: Chunk) -> None:
         """A chunk, screened."""
@@ -177,6 +180,7 @@ class ReportBuilder:
                     "characters": characters,
                     "chunks": self._chunks_of[path],
                     "kept": self._kept_of[path],
+                    "notes": self._notes.get(path, []),
                     "used": round(min(1.0, used[path] / characters), 4) if characters else 0.0,
                 }
                 for path, kind, split, characters in sorted(self._documents)
