@@ -59,6 +59,8 @@ def about_model(data: Mapping[str, Any]) -> str:
     judges = [name.removeprefix("judge:") for name in scored if name != HEURISTIC and name]
     if uses_model(data["model"]):
         text = f"Written by {data['model']}, each sample with the passage it rests on."
+    elif data["model"] and set(data["splits"]) == {"chat"}:
+        text = "No language model was used: people wrote these conversations in a chat."
     elif data["model"]:
         text = "No language model was used: extractive rules made the pairs, and each answer is a verbatim quote."
     else:
