@@ -22,6 +22,7 @@ from pydantic_core import PydanticSerializationError
 
 from datagen.core.hashing import digest
 from datagen.core.record import AnyRecord, Chunk, Document, Failure, Sample, SourceFile, Task
+from datagen.core.text import scrub
 
 KINDS: dict[str, type[BaseModel]] = {c.__name__: c for c in (SourceFile, Document, Chunk, Task, Sample, Failure)}
 _PLAIN: dict[Any, pl.DataType] = {
@@ -62,9 +63,9 @@ def columns(kind: str) -> dict[str, Column]:
 
 
 def _scrub(value: Any) -> Any:
-    """Lone surrogates (possible in JSON escapes a model sends) become U+FFFD, one for one."""
+    """Every text in a value, scrubbed."""
     if isinstance(value, str):
-        return "".join("\ufffd" if 0xD800 <= ord(c) <= 0xDFFF else c for c in value)
+        return scrub(value)
     if isinstance(value, tuple | list):
         return [_scrub(v) for v in value]
     return value

@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import Any
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
+from datagen.core.text import scrub as scrub  # what is written here is scrubbed: one place to import from
+
 # Line ends for str.splitlines and for JavaScript before ES2019, which JSON leaves as they are.
 _LINE_ENDS = {0x85: "\\u0085", 0x2028: "\\u2028", 0x2029: "\\u2029"}
-
-
-def scrub(text: str) -> str:
-    """``text`` with lone surrogates, which UTF-8 cannot hold, as U+FFFD, one for one."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return _SURROGATE.sub("\ufffd", text)
-    return text
 
 
 def json_line(value: Any) -> bytes:
