@@ -51,7 +51,8 @@ class FakeServer:
 
     def stats(self) -> dict[str, Any]:
         """Counters: ``requests``, ``questions``, ``models``, ``most_in_flight``, ``connections``, ``faults``,
-        ``limited`` (429 for the rate), ``served`` (200), ``prefix`` (``hits``, ``total``, ``best``)."""
+        ``limited`` (429 for the rate), ``served`` (200), ``prefix`` (``hits``, ``total``, ``best``), ``billed``
+        (model → tokens read, tokens written: of all replies that were made, whether they arrived or not)."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/stats", timeout=10) as response:
             found: dict[str, Any] = json.load(response)
         return found
@@ -110,6 +111,7 @@ class _Server:
         self.plan = Plan(tuple(Fault.read(text) for text in options.fault), options.seed)
         self.counts: Counter[str] = Counter()
         self.faults: Counter[str] = Counter()
+        self.billed: dict[str, list[int]] = {}
         self.in_flight = 0
         self.most_in_flight = 0
         self.rate: Rate | None = None
@@ -159,10 +161,16 @@ class _Server:
         """As :meth:`FakeServer.stats`."""
         known = dict.fromkeys(("requests", "questions", "models", "connections", "limited", "served"), 0)
         found: dict[str, Any] = {**known, **self.counts}
-        found |= {"most_in_flight": self.most_in_flight, "faults": dict(self.faults)}
+        found |= {"most_in_flight": self.most_in_flight, "faults": dict(self.faults), "billed": self.billed}
         if self.prefix is not None:
             found["prefix"] = {"hits": self.prefix.hits, "total": self.prefix.total, "best": self.prefix.best}
         return found
+
+    def bill(self, model: str, usage: dict[str, Any]) -> None:
+        """Count the tokens of a reply that was made."""
+        known = self.billed.setdefault(model, [0, 0])
+        known[0] += usage.get("prompt_tokens", 0)
+        known[1] += usage.get("completion_tokens", 0)
 
     def note(self, entry: dict[str, Any]) -> None:
         """One write a line, so that lines of a killed process are whole."""
@@ -304,10 +312,12 @@ class _Connection(asyncio.Protocol):
             extra = f"Retry-After: {self.server.options.retry_after}\r\n" if fault == "429_after" else ""
             self._send(status, {"error": {"message": f"made fault {fault}"}}, extra)
             return
+        made = self._completion(payload, key, fault)
+        self.server.bill(payload["model"], made.get("usage") or {})
         if fault == "drop_before":
             self.transport.abort()
             return
-        data = json.dumps(self._completion(payload, key, fault), ensure_ascii=False).encode()
+        data = json.dumps(made, ensure_ascii=False).encode()
         if fault == "truncated":
             data = data[: len(data) // 2]
         elif fault == "utf8":
