@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import tracemalloc
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,12 +17,12 @@ import yaml
 from markdown_it import MarkdownIt
 
 from datagen.core.errors import StoppedEarly, UsageError
-from datagen.core.record import Lineage, Message, Quote, Rejected, Sample, Verdict
+from datagen.core.record import Candidate, Lineage, Message, Quote, Rejected, Sample, Verdict
 from datagen.output import export
-from datagen.output.formats import FORMATS
+from datagen.output.formats import FORMATS, CannotHold
 from tests.output import made
 from tests.output.made import a_sample
-from tests.output.test_formats import AWKWARD, WITH_TOOLS
+from tests.output.test_formats import AWKWARD, CLOCK, WITH_TOOLS
 
 
 def write(samples: Iterable[Sample], folder: Path, name: str, **options: Any) -> dict[str, int]:
@@ -41,7 +43,8 @@ def _samples(n: int = 300, *, model: bool = True) -> Iterator[Sample]:
 
 
 def _bytes(folder: Path) -> dict[str, str]:
-    return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(folder.iterdir())}
+    files = (p for p in sorted(folder.rglob("*")) if p.is_file())
+    return {p.relative_to(folder).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
 
 
 THREE = {"sft.train.jsonl", "sft.valid.jsonl", "sft.test.jsonl"}
@@ -134,12 +137,13 @@ def test_awkward_texts_survive_the_files(name: str, tmp_path: Path) -> None:
         a_sample(f"{i} {q}", a, rejected=Rejected(content=q, flaw="x")) for i, q in enumerate(AWKWARD) for a in AWKWARD
     ]
     write(samples, tmp_path, name)
-    path = tmp_path / f"sft.train.{FORMATS[name].suffix}"
-    rows = pl.read_parquet(path).to_dicts() if name == "parquet" else _rows(path)
-    for sample, row in zip(samples, rows, strict=True):
-        said = [m.content for m in FORMATS[name].from_rows([row]).messages]
+    form = FORMATS[name]
+    path = tmp_path / ("sft/train-00000-of-00001.parquet" if form.folders else f"{form.part}.train.{form.suffix}")
+    rows = pl.read_parquet(path).to_dicts() if form.suffix == "parquet" else _rows(path)
+    for i, sample in enumerate(samples):
+        said = form.from_rows(rows[i * form.rows_a_sample : (i + 1) * form.rows_a_sample]).messages
         wanted = ["".join("\ufffd" if "\ud800" <= c <= "\udfff" else c for c in m.content) for m in sample.messages]
-        assert said == wanted
+        assert [m.content for m in said] == wanted
 
 
 def test_what_a_format_cannot_hold_is_counted_and_named(tmp_path: Path) -> None:
@@ -284,21 +288,114 @@ class TestCard:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("shard_rows", [0, 2])
 @pytest.mark.parametrize("name", FORMATS)
-def test_the_datasets_library_loads_the_folder(name: str, tmp_path: Path, monkeypatch: Any) -> None:
+def test_the_datasets_library_loads_the_folder(name: str, shard_rows: int, tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     datasets = pytest.importorskip("datasets")
-    folder = tmp_path / "export"
+    folder, form = tmp_path / "export", FORMATS[name]
+    bad = Rejected(content="No.", flaw="negated")
+    turns = ("user", "assistant", "user", "assistant")
     samples = [
         a_sample("Plain?", "Yes."),
-        a_sample("With system?", "Yes.\u2028", system=""),
-        a_sample(messages=tuple(Message(role=r, content=r) for r in ("user", "assistant", "user", "assistant"))),  # type: ignore[arg-type]
-        a_sample("In test?", "Yes.", split="test", rejected=Rejected(content="No.", flaw="negated")),
+        a_sample("With system?", "Yes.\u2028", system="", rejected=bad),
+        a_sample(messages=tuple(Message(role=r, content=r) for r in turns)),  # type: ignore[arg-type]
+        a_sample(messages=WITH_TOOLS, tools=(CLOCK,)),
+        a_sample("In test?", "Yes.", split="test", rejected=bad),
     ]
-    write(samples, folder, name)
-    loaded = datasets.load_dataset(str(folder), cache_dir=str(tmp_path / "cache"))
-    assert {split: rows.num_rows for split, rows in loaded.items()} == {"train": 3, "test": 1}
-    for sample, row in zip(samples, loaded["train"], strict=False):
-        assert FORMATS[name].from_rows([row]).messages == sample.messages
-    pairs = datasets.load_dataset(str(folder), "preference", cache_dir=str(tmp_path / "cache"))
-    assert pairs["test"][0]["rejected"] == [{"role": "assistant", "content": "No."}]
+    samples += [a_sample(f"Pair {i}?", "Yes.", rejected=bad) for i in range(4)]
+    write(samples, folder, name, shard_rows=shard_rows)
+    for part in ("sft", "preference"):
+        row_form = form if form.part == part else FORMATS["dpo" if part == "preference" else "messages"]
+        wanted: dict[str, list[Sample]] = {"train": [], "test": []}
+        for sample in samples:
+            if part == "sft" or sample.rejected:
+                with contextlib.suppress(CannotHold):
+                    row_form.to_rows(sample)
+                    wanted[sample.split].append(sample)
+        loaded = datasets.load_dataset(str(folder), part, cache_dir=str(tmp_path / "cache"))
+        assert set(loaded) == {"train", "test"}
+        for split, rows in loaded.items():
+            each = row_form.rows_a_sample
+            assert rows.num_rows == each * len(wanted[split])
+            for i, sample in enumerate(wanted[split]):
+                found = row_form.from_rows([rows[i * each + j] for j in range(each)])
+                assert (found.messages, found.tools) == (sample.messages, sample.tools)
+    default = datasets.load_dataset(str(folder), cache_dir=str(tmp_path / "cache"))
+    assert default["train"].column_names == datasets.load_dataset(str(folder), "sft")["train"].column_names
+
+
+def test_several_formats_from_one_reading(tmp_path: Path) -> None:
+    samples = [a_sample(), a_sample("Why?", "So.", rejected=Rejected(content="No.", flaw="f"))]
+    targets = {name: tmp_path / name for name in FORMATS}
+    export.write_exports(iter(samples), targets)
+    for name in FORMATS:
+        write(samples, tmp_path / "alone", name)
+        assert _bytes(tmp_path / "alone") == _bytes(tmp_path / name)
+    assert (tmp_path / "alpaca" / "preference.train.jsonl").read_bytes() == (
+        tmp_path / "dpo" / "preference.train.jsonl"
+    ).read_bytes()
+    assert (tmp_path / "kto" / "sft.train.jsonl").read_bytes() == (tmp_path / "messages/sft.train.jsonl").read_bytes()
+
+
+def test_a_pair_is_in_the_preference_files_alone_and_a_sample_with_a_rejected_reply_in_both(tmp_path: Path) -> None:
+    bad = Rejected(content="No.", flaw="f")
+    parent = a_sample("Why?", "So.", recipe="qa")
+    pair = parent.model_copy(update={"id": "p" * 32, "recipe": "preference", "rejected": bad, "parent": parent.id})
+    gold = a_sample("Where?", "Here.", recipe="gold", rejected=bad)
+    write([parent, pair, gold], tmp_path, "messages")
+    assert {r["id"] for r in _rows(tmp_path / "sft.train.jsonl")} == {parent.id, gold.id}
+    assert {r["id"] for r in _rows(tmp_path / "preference.train.jsonl")} == {pair.id, gold.id}
+    assert [r["id"] for r in _rows(tmp_path / "lineage.jsonl")] == [parent.id, pair.id, gold.id]
+
+
+@pytest.mark.parametrize("name", ["dpo", "dpo-plain", "kto", "ranked"])
+def test_no_pairs_says_how_to_get_some(name: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as error:
+        write([a_sample()], tmp_path / name, name, pairs_wanted=True)
+    assert "generator.preference.share" in error.value.fix
+    assert _names(tmp_path / name) == set()
+    write([a_sample()], tmp_path, name)
+    assert _names(tmp_path) - {name} == ALWAYS
+
+
+def test_candidates_are_pairs_where_replies_are_ranked(tmp_path: Path) -> None:
+    ranked = (Candidate(content="So.", score=5), Candidate(content="No.", score=1))
+    write([a_sample("Why?", "So.", ranked=ranked)], tmp_path, "ranked", pairs_wanted=True)
+    assert _rows(tmp_path / "preference.train.jsonl")[0]["scores"] == [5.0, 1.0]
+    write([a_sample("Why?", "So.", ranked=ranked)], tmp_path, "messages")
+    assert "preference.train.jsonl" not in _names(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["messages", "kto", "parquet", "datasets"])
+def test_shards_hold_the_rows_in_order(name: str, tmp_path: Path) -> None:
+    samples = [a_sample(f"{i}?", "Yes.", rejected=Rejected(content="No.", flaw="f")) for i in range(7)]
+    counts = write(samples, tmp_path, name, shard_rows=4)
+    write(samples, tmp_path / "whole", name)
+    form = FORMATS[name]
+
+    def stored(folder: Path) -> list[Any]:
+        middle = "sft/train" if form.folders else f"{form.part}.train"
+        files = sorted(folder.glob(f"{middle}*.{form.suffix}"))
+        return [r for f in files for r in (pl.read_parquet(f).to_dicts() if form.suffix == "parquet" else _rows(f))]
+
+    assert stored(tmp_path) == stored(tmp_path / "whole") != []
+    shards = {f: n for f, n in counts.items() if "train" in f and f.startswith(form.part)}
+    assert list(shards.values()) == ([4, 4, 4, 2] if name == "kto" else [4, 3])
+    assert all(f"-{i:05}-of-{len(shards):05}." in f for i, f in enumerate(shards))
+    write(samples[:1], tmp_path, name, shard_rows=4)
+    assert not set(shards) & _bytes(tmp_path).keys(), "the shards of another count do not stay"
+
+
+def test_families_are_spread_over_a_file(tmp_path: Path) -> None:
+    families = ["summarisation"] * 60 + ["translation"] * 30 + ["extraction"] * 10
+    samples = [a_sample(f"{i}?", family=f, recipe="tasks") for i, f in enumerate(families)]
+    write(samples, tmp_path, "messages")
+    rows = _rows(tmp_path / "sft.train.jsonl")
+    for start in range(0, 100, 10):
+        found = Counter(r["family"] for r in rows[start : start + 10])
+        assert abs(found["summarisation"] - 6) <= 1
+        assert abs(found["translation"] - 3) <= 1
+        assert abs(found["extraction"] - 1) <= 1
+    asked = [r["messages"][0]["content"] for r in rows if r["family"] == "summarisation"]
+    assert asked == [f"{i}?" for i in range(60)]
