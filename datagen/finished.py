@@ -52,11 +52,12 @@ class Finished:
             yield from self.store.read(node["folder"], name, node["produces"])
 
     def results(self) -> Iterator[AnyRecord]:
-        """All records after the last stage."""
+        """All records after the last stage, and the gold samples."""
+        yield from self.records("gold")
         yield from self._of(self.state["nodes"][-1])
 
     def samples(self) -> Iterator[Sample]:
-        """All samples after the last stage."""
+        """All samples after the last stage, and the gold ones."""
         return (r for r in self.results() if isinstance(r, Sample))
 
     def tasks(self) -> Iterator[Task]:
@@ -65,7 +66,7 @@ class Finished:
 
     def requested(self) -> int:
         """Samples requested: counted where they were planned, apart from where they ended. Where only the
-        making shows how many there are, those that were made."""
+        making shows how many there are, those that were made; and the gold ones."""
         planned, open_ended = 0, set()
         for task in self.tasks():
             planned += task.samples
@@ -74,7 +75,7 @@ class Finished:
         if open_ended:
             made = (r for r in self.records("generate") if isinstance(r, Sample))
             planned += sum(sample.recipe in open_ended for sample in made)
-        return planned
+        return planned + sum(1 for _ in self.records("gold"))
 
 
 def status(folder: Path) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from datagen import config as settings
+from datagen import gold as golden
 from datagen import models as llms
 from datagen import results
 from datagen.config import Config
@@ -211,6 +212,7 @@ def run(config: Config, out: Path | None, listener: Listener, *, retry_failed: b
     from datagen.sources.discover import cut, discover
 
     folder = out or default_out(config)
+    gold = golden.read(config)
     with_model = llms.uses_model(config)
     discovery = discover(config.sources, config.split, config.seed, folder)
     store = Store(folder)
@@ -226,7 +228,7 @@ def run(config: Config, out: Path | None, listener: Listener, *, retry_failed: b
                 if models.generator is not None:
                     listener.note(llms.text(models))
                 rounds = rounds_of(config, models)
-                nodes = plan(stages(config, models, rounds=rounds))
+                nodes = plan(stages(config, models, gold, rounds))
                 sources = [
                     _source(files)
                     for files in cut(discovery.files, config.engine.shard_bytes, config.engine.shard_files)
@@ -237,6 +239,8 @@ def run(config: Config, out: Path | None, listener: Listener, *, retry_failed: b
                 runner = Runner(store, nodes, sources, engine, events, _meters(config, models))
                 shards = runner.run()
                 facts = _facts(config, models, nodes, shards, rounds)
+                if config.generator.gold:
+                    facts = golden.added(facts, store, gold[: config.generator.gold])
                 elapsed = time.monotonic() - begun
                 outcome = results.finish(folder, config, discovery, facts, events, elapsed if events.worked else 0.0)
                 _name_skipped(outcome, listener)

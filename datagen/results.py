@@ -265,11 +265,13 @@ def render(folder: Path) -> Outcome:
     for task in finished.tasks():
         builder.task(task)
     ledger = Ledger(requested=finished.requested())
+    accepted = 0  # what a target counts: neither gold nor pairs made of samples that count already
     try:
         with atomic(folder / "failed.jsonl") as failures:
             for record in finished.results():
                 if isinstance(record, Sample):
                     builder.sample(record)
+                    accepted += record.verdict is None and record.recipe not in ("gold", "preference")
                     ledger.add(record)
                 elif isinstance(record, Failure):
                     builder.failure(record)
@@ -286,7 +288,7 @@ def render(folder: Path) -> Outcome:
     write_exports(finished.samples(), targets, shard_rows=config.output.shard_rows, card_facts=data)
     write_report(data, folder)
     silent = sum(not document["kept"] for document in data["documents"])
-    return Outcome(folder, counts, documents, silent, skipped, _problems(finished, ledger, counts))
+    return Outcome(folder, counts, documents, silent, skipped, _problems(finished, ledger, counts, accepted))
 
 
 def _report_facts(finished: Finished, ledger: dict[str, Any]) -> dict[str, Any]:
@@ -308,7 +310,7 @@ def _report_facts(finished: Finished, ledger: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _problems(finished: Finished, ledger: Ledger, counts: dict[str, Any]) -> list[str]:
+def _problems(finished: Finished, ledger: Ledger, counts: dict[str, Any], accepted: int) -> list[str]:
     config = finished.config
     problems = []
     failed = sum(counts["failed"].values())
@@ -316,10 +318,10 @@ def _problems(finished: Finished, ledger: Ledger, counts: dict[str, Any]) -> lis
         problems.append("the ledger does not add up: please report this as a fault of datagen.")
     if not counts["kept"]:
         problems.append("nothing was kept; the report shows why each sample was rejected.")
-    elif config.limits.target and counts["kept"] < config.limits.target:
+    elif config.limits.target and accepted < config.limits.target:
         gave_up = finished.run["gave_up"]
         because = f": {gave_up}" if gave_up else ""
-        problems.append(f"{counts['kept']:,} samples were kept, {config.limits.target:,} were asked for{because}.")
+        problems.append(f"{accepted:,} samples were kept, {config.limits.target:,} were asked for{because}.")
     if counts["requested"] and failed / counts["requested"] > config.limits.max_failed:
         problems.append(
             f"{failed:,} of {counts['requested']:,} requested samples failed, "

@@ -27,8 +27,7 @@ def pool_of(name: str, config: GeneratorConfig, gold: Sequence[Sample]) -> tuple
 
     Args:
         name: the shipped file, as in ``"generate/qa.examples.jsonl"``.
-        gold: the user's, already read; where there are any, or ``config.examples`` names a file, the shipped ones
-            are left out.
+        gold: the user's; where there are any that can be shown, the shipped ones are left out.
 
     Raises:
         UsageError: as :func:`read`.
@@ -37,7 +36,7 @@ def pool_of(name: str, config: GeneratorConfig, gold: Sequence[Sample]) -> tuple
         return ()
     pool = tuple(s for s in gold if exchange(s) is not None)
     if not pool:
-        pool = tuple(read(Path(config.examples) if config.examples else prompts.locate(name, config.prompts)))
+        pool = tuple(read(prompts.locate(name, config.prompts)))
     # What is never shown shapes nothing.
     return pool[: config.shots] if config.selection == "fixed" else pool
 

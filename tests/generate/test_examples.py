@@ -93,7 +93,7 @@ def test_the_pool_holds_what_can_be_shown(tmp_path: Path) -> None:
     assert pool_of(SHIPPED[0], GeneratorConfig(shots=3, selection="nearest"), []) == tuple(everything)
     file = tmp_path / "mine.jsonl"
     file.write_text('{"question": "Q", "answer": "A"}\n')
-    assert [exchange(s) for s in pool_of(SHIPPED[0], GeneratorConfig(examples=str(file)), [])] == [("Q", "A")]
+    assert [exchange(s) for s in pool_of(SHIPPED[0], GeneratorConfig(), read(file))] == [("Q", "A")]
     toolish = samples_of({"question": "Q", "answer": "A"})[0]
     silent = toolish.model_copy(update={"messages": toolish.messages[:1]})
     assert pool_of(SHIPPED[0], GeneratorConfig(), [silent, toolish]) == (toolish,)
