@@ -144,7 +144,7 @@ class Card:
 
 def _pattern(shard: str) -> str:
     """The glob that all shards of a split match, and no file of another."""
-    return re.sub(r"-\d+-of-", "-*-of-", shard)
+    return re.sub(r"-\d+(-of-\d+)", r"-*\1", shard)
 
 
 def _listed(counts: Mapping[str, int]) -> str:
