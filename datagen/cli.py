@@ -199,6 +199,10 @@ def run(
         Optional[str],  # noqa: UP045
         typer.Option("--judge-model", metavar="NAME", help="Judge; default: the generator."),
     ] = None,
+    pilot: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option("--pilot", min=1, help="Make about N samples, show them, and estimate what the whole takes."),
+    ] = None,
     max_usd: Annotated[
         Optional[float],  # noqa: UP045
         typer.Option("--max-usd", min=0, help="US dollars to spend in all; stops before the call that would cross it."),
@@ -242,7 +246,7 @@ def run(
     named = {key: value for key, value in options.items() if value is not None}
     settled = pipeline.configure(config, settings or [], named)
     with Progress() as progress:
-        outcome = pipeline.run(settled, out, progress, retry_failed=retry_failed)
+        outcome = pipeline.run(settled, out, progress, retry_failed=retry_failed, pilot=pilot or 0)
     if as_json:
         typer.echo(json.dumps(outcome.summary(), ensure_ascii=False))
     else:
@@ -288,19 +292,26 @@ def export(
         Optional[Path],  # noqa: UP045
         typer.Option("--out", "-o", metavar="DIR", help="Default: RUN/export-FORMAT.", show_default=False),
     ] = None,
+    push_to_hub: Annotated[
+        str, typer.Option("--push-to-hub", metavar="REPO", help="Upload it as OWNER/NAME, private; needs HF_TOKEN.")
+    ] = "",
+    public: Annotated[bool, typer.Option("--public", help="With --push-to-hub: everybody may see it.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Export the kept samples of a finished run in other formats, splits kept."""
     from datagen import results
 
-    written = results.export(folder, names, out)
+    written = results.export(folder, names, out, repo=push_to_hub, public=public)
     if as_json:
-        typer.echo(json.dumps({n: {"folder": str(f), "rows": c} for n, (f, c) in written.items()}))
+        shown = {n: {"folder": str(e.folder), "rows": e.rows, "url": e.url or None} for n, e in written.items()}
+        typer.echo(json.dumps(shown))
         return
-    for target, counts in written.values():
-        typer.echo(f"{target}")
-        for file, rows in counts.items():
+    for made in written.values():
+        typer.echo(f"{made.folder}")
+        for file, rows in made.rows.items():
             typer.echo(f"  {file}  {rows} rows")
+        if made.url:
+            typer.echo(f"pushed to {made.url}")
 
 
 @app.command(epilog="Examples:  datagen doctor   |   datagen doctor --base-url http://localhost:8000/v1")

@@ -21,6 +21,7 @@ from datagen.finished import Finished, last_event
 from datagen.llm import prices
 from datagen.llm.problems import redacted
 from datagen.output.export import CARD, LINEAGE, write_exports
+from datagen.output.hub import push
 from datagen.output.ledger import Ledger
 from datagen.output.report import write_report
 from datagen.output.report_data import ReportBuilder
@@ -68,6 +69,7 @@ class Outcome:
         ledger: as in ledger.json.
         problems: why the run is not what was asked for; empty means exit code 0.
         skipped: (path, reason) of every file that is not in it.
+        pilot: its samples and an estimate of the whole, where it was one.
         documents: documents read; ``silent`` of them gave no kept sample.
     """
 
@@ -77,6 +79,7 @@ class Outcome:
     silent: int = 0
     skipped: list[dict[str, str]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    pilot: Any = None
 
     @property
     def exit_code(self) -> int:
@@ -94,6 +97,7 @@ class Outcome:
             "skipped": len(self.skipped),
             "ledger": self.ledger,
             "problems": self.problems,
+            **({"pilot": self.pilot.as_dict()} if self.pilot is not None else {}),
         }
 
     def text(self) -> str:
@@ -112,6 +116,8 @@ class Outcome:
             lines.append(f"  {_count(len(self.skipped), 'file')} skipped, each named in the report")
         lines += [f"  data    {self.folder / 'export'}", f"  report  {self.folder / 'report.html'}"]
         lines += [f"Not as asked: {problem}" for problem in self.problems]
+        if self.pilot is not None:
+            lines = [self.pilot.text(), "", *lines, "The same command without --pilot makes the rest."]
         return "\n".join(lines)
 
 
@@ -337,23 +343,43 @@ def report(folder: Path) -> Path:
     return folder / "report.html"
 
 
+@dataclass(frozen=True)
+class Export:
+    """One export: its folder, the rows of each file but the card, and the address where it was pushed, else ""."""
+
+    folder: Path
+    rows: dict[str, int]
+    url: str = ""
+
+
 def export(
-    folder: Path, names: Sequence[str], out: Path | None, shard_rows: int | None = None
-) -> dict[str, tuple[Path, dict[str, int]]]:
+    folder: Path, names: Sequence[str], out: Path | None, *, repo: str = "", public: bool = False
+) -> dict[str, Export]:
     """Export a finished run in other formats.
 
     Args:
         names: of formats.
         out: the folder of one format, of several the folder of theirs; None: ``RUN/export-FORMAT``.
-        shard_rows: rows a file at most, 0 for no limit; None: as the run was configured.
+        repo: data set on the Hugging Face hub to push the export to, as in ``"owner/name"``; "": none.
+        public: may everybody see it there?
 
     Returns:
-        For each format its folder and the rows a file.
+        The export of each format.
 
     Raises:
-        UsageError: unknown format, no finished run, no pairs where a format needs them, or a folder whose README.md
-            is no export's.
+        UsageError: unknown format, no finished run, no pairs where a format needs them, a folder whose README.md
+            is no export's, or a hub that cannot take it.
     """
+    if repo and len(set(names)) > 1:
+        raise UsageError(
+            "Several formats cannot be pushed to one data set.",
+            "Each has a card of its own, and a data set has one.",
+            "Push them one by one, each to a data set of its own.",
+        )
+    if public and not repo:
+        raise UsageError(
+            "There is nothing to make public.", "--public goes with --push-to-hub.", "Add it, or omit both."
+        )
     finished = Finished(folder)
     inside = out if out and len(set(names)) > 1 else None
     targets = {name: inside / name if inside else out or folder / f"export-{name}" for name in names}
@@ -372,6 +398,14 @@ def export(
             f"It is missing or damaged ({type(error).__name__}).",
             f"Write it again with `datagen report {folder}`.",
         ) from error
-    rows = finished.config.output.shard_rows if shard_rows is None else shard_rows
-    counts = write_exports(finished.samples(), targets, shard_rows=rows, card_facts=data, pairs_wanted=True)
-    return {name: (targets[name], counts[name]) for name in targets}
+    counts = write_exports(
+        finished.samples(),
+        targets,
+        shard_rows=finished.config.output.shard_rows,
+        card_facts=data,
+        pairs_wanted=True,
+    )
+    return {
+        name: Export(target, counts[name], push(target, repo, public=public) if repo else "")
+        for name, target in targets.items()
+    }

@@ -1,98 +1,166 @@
-"""Puts a finished export on the Hugging Face hub, as a data set with its card. Private unless said otherwise."""
+"""Uploads a finished export to the Hugging Face hub: its card and the files that the card names, and nothing else.
+
+The client is ``huggingface_hub`` (an extra), which takes address, token and proxies from its own environment
+variables (``HF_ENDPOINT``, ``HF_TOKEN``) and from ``hf auth login``.
+"""
 
 from __future__ import annotations
 
-import importlib
+import fnmatch
 import re
-from collections.abc import Collection
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
 
 from datagen.core.errors import UsageError
+from datagen.output.export import CARD, LINEAGE, NOT_WRITTEN
 
-PACKAGE = "huggingface_hub"
-_REPO = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
+
+MAX_CARD = 10_000_000
+_ROW_FILE = re.compile(r"(sft|preference)[./][\w.-]+\.(jsonl|parquet)")
+_MESSAGE = "Upload a dataset made with datagen"
 
 
-class Hub:
-    """A data set on the hub (or where ``HF_ENDPOINT`` points) that an export is to go to.
+def push(folder: Path, repo: str, *, public: bool = False) -> str:
+    """Upload an export as a dataset, in one commit.
 
-    Made before anything is written, so that what is missing shows at once.
+    The repository is made where it is missing. In one that an earlier export filled, files of rows that this
+    export does not have are removed.
 
     Args:
-        repo: ``"OWNER/NAME"``.
-        public: may everybody see it?
+        folder: an export.
+        repo: ``"owner/name"``, or ``"name"`` for the owner of the token.
+        public: may everybody see it? Without it a new repository is private, and a public one is refused.
+
+    Returns:
+        The address of the dataset.
 
     Raises:
-        UsageError: the name is none, or the package or a token is missing.
+        UsageError: no export in ``folder``, a wrong name, no ``huggingface_hub``, no token, a repository that is
+            public or holds something else, or the hub refuses or cannot be reached.
     """
+    names = files_of(folder)
+    hub = _client()
+    try:
+        hub.utils.validate_repo_id(repo)
+    except ValueError as error:
+        raise UsageError(
+            f"{repo[:100]!r} is no name of a repository.",
+            str(error).splitlines()[0],
+            "Give it as OWNER/NAME, as in --push-to-hub someone/pumps.",
+        ) from None
+    if hub.get_token() is None:
+        raise UsageError(
+            "There is no token for the Hugging Face hub.",
+            "Uploading needs one with write permission.",
+            "Set HF_TOKEN, or log in with `hf auth login`.",
+        )
+    try:
+        return _upload(hub.HfApi(), folder, names, repo, public)
+    except UsageError:
+        raise
+    except Exception as error:  # the client's own errors and those of its transport, which differ by version
+        raise _refused(error, repo) from error
 
-    def __init__(self, repo: str, *, public: bool = False) -> None:
-        if not _REPO.fullmatch(repo):
-            raise UsageError(
-                f"{repo[:100]!r} is no name of a data set.",
-                "It must be OWNER/NAME, of letters, digits, dots, dashes and underscores.",
-                "Give your account or organisation first, as in --push-to-hub my-account/my-data.",
-            )
-        try:
-            self._hub: Any = importlib.import_module(PACKAGE)
-        except ImportError as error:
-            raise UsageError(
-                "Pushing to the hub is not installed.",
-                f"The package {PACKAGE} is missing.",
-                "Install it with `pip install 'datagen[hub]'`.",
-            ) from error
-        if not self._hub.get_token():
-            raise UsageError(
-                "There is no token for the hub.",
-                "Neither HF_TOKEN nor a login of `hf auth login` was found.",
-                "Make a token that may write, and set HF_TOKEN.",
-            )
-        self.repo, self.public = repo, public
 
-    def push(self, folder: Path, names: Collection[str]) -> str:
-        """Upload files of a folder in one commit; rows of an earlier push that are not among them go.
+def files_of(folder: Path) -> list[str]:
+    """The names of an export's files, relative to its folder: the card, what the card names, and the lineage.
 
-        Args:
-            folder: of an export.
-            names: of its files, relative to it; others in it stay here.
+    Raises:
+        UsageError: the folder holds no finished export.
+    """
+    import yaml
 
-        Returns:
-            The address of the data set.
+    try:
+        with (folder / CARD).open("rb") as file:
+            head, front, *_ = file.read(MAX_CARD).decode("utf-8").split("---\n", 2)
+        configs = yaml.safe_load(front)["configs"]
+        patterns = [str(part["path"]) for config in configs for part in config["data_files"]]
+        if head or not (folder / LINEAGE).is_file():
+            raise ValueError("no lineage beside the card")
+    except (OSError, ValueError, LookupError, TypeError, RecursionError, yaml.YAMLError) as error:
+        raise UsageError(
+            f"{folder} holds no export with rows.",
+            f"A finished one has a {CARD} that names its files, and a {LINEAGE} ({type(error).__name__}).",
+            "Write it with `datagen export RUN --format NAME`.",
+        ) from error
+    inside = [p.relative_to(folder).as_posix() for place in ("*", "*/*") for p in folder.glob(place) if _plain(p)]
+    rows = [name for name in inside if _ROW_FILE.fullmatch(name) and _any(name, patterns)]
+    return sorted({CARD, LINEAGE, *rows, *(name for name in inside if name == NOT_WRITTEN)})
 
-        Raises:
-            UsageError: the hub refuses, cannot be reached, or the data set is public and was not to be.
-        """
-        errors = importlib.import_module(f"{PACKAGE}.errors")
-        api = self._hub.HfApi()
-        try:
-            url = api.create_repo(self.repo, repo_type="dataset", private=not self.public, exist_ok=True)
-            if not self.public and not api.repo_info(self.repo, repo_type="dataset").private:
-                raise UsageError(
-                    f"The data set {self.repo} is public.",
-                    "It was there already, and everybody would see what is pushed.",
-                    "Add --public, or name another one.",
-                )
-            api.upload_folder(
-                repo_id=self.repo,
-                repo_type="dataset",
-                folder_path=folder,
-                commit_message="Data and card, by datagen",
-                allow_patterns=sorted(names),
-                delete_patterns=["sft[./]*", "preference[./]*", "not_written.jsonl"],
-            )
-        except errors.HfHubHTTPError as error:
-            status = getattr(error.response, "status_code", "an error")
-            said = str(getattr(error, "server_message", None) or "").split("\n")[0][:200]
-            raise UsageError(
-                f"The hub did not take {self.repo}.",
-                f"It answered {status}{': ' + said if said else ''}.",
-                "Check the name, and that the token may write there; the export itself is whole.",
-            ) from error
-        except (OSError, errors.HTTPError) as error:  # connection refused, time-out, no such host
-            raise UsageError(
-                "The hub could not be reached.",
-                f"{type(error).__name__}.",
-                "Check the network and HF_ENDPOINT and give the same command again; the export itself is whole.",
-            ) from error
-        return str(url)
+
+def _plain(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink() and not path.parent.is_symlink()
+
+
+def _any(name: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def _client() -> Any:
+    try:
+        import huggingface_hub
+        import huggingface_hub.utils  # its parts are loaded when they are named
+    except ImportError as error:
+        raise UsageError(
+            "The Hugging Face hub cannot be used here.",
+            "The package huggingface_hub is not installed.",
+            'Install it with `pip install "datagen[hub]"`.',
+        ) from error
+    return huggingface_hub
+
+
+def _upload(api: HfApi, folder: Path, names: list[str], repo: str, public: bool) -> str:
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+
+    made = api.create_repo(repo, repo_type="dataset", private=not public, exist_ok=True)
+    known = made.repo_id
+    info = api.dataset_info(known, files_metadata=False)
+    if not public and not info.private:
+        raise UsageError(
+            f"The dataset {known} is public.",
+            "Everybody could see what is uploaded.",
+            "Say so with --public, or name another repository.",
+        )
+    there = {entry.rfilename for entry in info.siblings or ()}
+    if CARD in there and LINEAGE not in there:
+        raise UsageError(
+            f"The dataset {known} holds something else.",
+            f"It has a {CARD} that no export wrote, and the upload would replace it.",
+            "Name a new repository.",
+        )
+    stale = sorted(name for name in there - {*names} if _ROW_FILE.fullmatch(name) or name == NOT_WRITTEN)
+    api.create_commit(
+        known,
+        [
+            *(CommitOperationDelete(name) for name in stale),
+            *(CommitOperationAdd(name, str(folder / PurePosixPath(name))) for name in names),
+        ],
+        commit_message=_MESSAGE,
+        repo_type="dataset",
+    )
+    return str(made)
+
+
+def _refused(error: Exception, repo: str) -> UsageError:
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    said = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)[:300]
+    if status in (401, 403):
+        return UsageError(
+            f"The Hugging Face hub refuses the upload to {repo}.",
+            f"It answered {status}: {said}",
+            "Use a token with write permission for that owner (HF_TOKEN, or `hf auth login`).",
+        )
+    if status is not None:
+        return UsageError(
+            f"The Hugging Face hub did not take the upload to {repo}.",
+            f"It answered {status}: {said}",
+            "Give the same command again; what is already there is not sent twice.",
+        )
+    return UsageError(
+        "The Hugging Face hub could not be reached or broke off.",
+        f"{type(error).__name__}: {said}",
+        "Check the connection (HF_ENDPOINT, proxies, HF_HUB_OFFLINE) and give the same command again.",
+    )
