@@ -29,6 +29,7 @@ class Progress:
         self._meters: dict[str, Any] = {}
         self._last_plain = time.monotonic()
         self._leave = ticks.subscribe(self._tick)
+        self._unlisten = ticks.listen(self.note)
 
     def __enter__(self) -> Self:
         return self
@@ -37,6 +38,7 @@ class Progress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._leave()
+        self._unlisten()
         if self._live is not None:
             self._live.stop()
             self._live = None

@@ -11,6 +11,7 @@ from datagen.config import Config
 from datagen.core.errors import UsageError
 from datagen.llm import prices
 from datagen.llm.presets import preset
+from datagen.llm.vllm_server import Launch, available, has_gpu
 
 OPENAI_URL = "https://api.openai.com/v1"
 OPENAI_KEY = "OPENAI_API_KEY"
@@ -54,6 +55,15 @@ def endpoint_url(config: Config) -> str:
     return url
 
 
+def starts_vllm(config: Config) -> bool:
+    """Would a run start a vLLM of its own? ``auto`` does where no endpoint is known, a model is named, vLLM is
+    installed and a GPU answers."""
+    generator = config.generator
+    if generator.backend == "auto" and generator.model and not endpoint_url(config):
+        return available() is not None and has_gpu()
+    return generator.backend == "vllm"
+
+
 def uses_model(config: Config) -> bool:
     """Would a run ask a model?
 
@@ -68,6 +78,14 @@ def uses_model(config: Config) -> bool:
             "Neither generator.base_url nor generator.provider nor OPENAI_BASE_URL nor a key is set.",
             "Give --base-url URL or --provider NAME, or leave generator.backend at auto.",
         )
+    if backend == "vllm" or (backend == "auto" and not url and starts_vllm(config)):
+        if not config.generator.model:
+            raise UsageError(
+                "generator.backend is vllm, but no model is named.",
+                "vLLM has to be told which model to serve.",
+                "Name it with --model: a folder on this machine, or a name that the model hub knows.",
+            )
+        return True
     named = config.generator.model or config.judge.model or config.judge.base_url
     if backend == "auto" and not url and named:
         raise UsageError(
@@ -101,10 +119,13 @@ def connect(config: Config, log_path: Path) -> Models:
         found = resolve(endpoint, log)
         return endpoint.model_copy(update={"model": found.model}), found
 
+    own = starts_vllm(config)
+    launch = Launch(config=config.generator.vllm, model=config.generator.model, log=str(log_path.with_name("vllm.log")))
     generator = Endpoint(
-        base_url=endpoint_url(config),
-        api_key_env=key_variable(config),
-        model=config.generator.model,
+        base_url=f"vllm:{launch.model}" if own else endpoint_url(config),
+        api_key_env="" if own else key_variable(config),
+        vllm=launch if own else None,
+        model=(config.generator.vllm.adapter if own else "") or config.generator.model,
         provider=config.generator.provider,
         batch=config.generator.backend == "batch",
         client=config.client,
@@ -118,7 +139,14 @@ def connect(config: Config, log_path: Path) -> Models:
         update: dict[str, Any] = {"model": model or generator.model}
         if base_url:
             # Another host: the generator's key is not for it, unless the configuration names the variable.
-            update = {"base_url": base_url, "model": model, "api_key_env": "", "provider": "", "batch": False}
+            update = {
+                "base_url": base_url,
+                "model": model,
+                "api_key_env": "",
+                "provider": "",
+                "batch": False,
+                "vllm": None,
+            }
         if api_key_env:
             update["api_key_env"] = api_key_env
         return resolved(generator.model_copy(update=update))[0]

@@ -27,3 +27,24 @@ def advance(stage: str, *, done: int = 0, expected: int = 0) -> None:
     """Say that ``done`` more items are finished, or that ``expected`` more have begun to be worked on."""
     for listener in tuple(_listeners):
         listener(stage, done, expected)
+
+
+Told = Callable[[str], None]
+_told: list[Told] = []
+
+
+def listen(told: Told) -> Callable[[], None]:
+    """Call ``told`` with each line that stages have to say to people, from any thread; returns the way out."""
+    _told.append(told)
+
+    def leave() -> None:
+        if told in _told:
+            _told.remove(told)
+
+    return leave
+
+
+def say(text: str) -> None:
+    """Say a line to people, as that a server is being started."""
+    for told in tuple(_told):
+        told(text)

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from datagen.core.section import Section
+from datagen.llm.vllm_config import VllmConfig
 
 Weight = Annotated[float, Field(ge=0, le=1_000)]
 RecipeName = Literal["qa", "instruct", "tasks", "style", "conversation"]
@@ -176,3 +177,4 @@ class GeneratorConfig(Section):
     style: StyleConfig = StyleConfig()
     conversation: ConversationConfig = ConversationConfig()
     preference: PreferenceConfig = PreferenceConfig()
+    vllm: VllmConfig = VllmConfig()

@@ -22,6 +22,7 @@ from datagen.llm.dialect import Dialect, SchemaMode
 from datagen.llm.faults import Fault
 from datagen.llm.limited import Limited
 from datagen.llm.transports import ModelTransport, open_batches, open_transport
+from datagen.llm.vllm_server import Launch
 
 FIRST_LOOK_S = 3.0
 LOOKS = 3
@@ -48,6 +49,7 @@ class Endpoint(Section):
         model: "" until resolved.
         provider: name of a preset (:mod:`datagen.llm.presets`), or "".
         batch: questions go through the Batch API, all but the first.
+        vllm: a server of our own that answers there; None for one that somebody else runs.
         client: how it is driven.
         log_path: the call log; "" keeps replies in memory only.
         limits: what may be spent, with all endpoints of the same log together.
@@ -59,6 +61,7 @@ class Endpoint(Section):
     model: str = ""
     provider: str = ""
     batch: bool = False
+    vllm: Launch | None = None
     client: ClientConfig = ClientConfig()
     log_path: str = ""
     limits: Limits = Limits()

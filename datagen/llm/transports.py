@@ -48,6 +48,10 @@ def open_transport(endpoint: Endpoint) -> ModelTransport:
     Raises:
         UsageError: the address or the key cannot be used.
     """
+    if endpoint.vllm is not None:
+        from datagen.llm.vllm import VllmTransport
+
+        return VllmTransport(endpoint.vllm, endpoint.client.concurrency)
     from datagen.llm.openai import OpenAIBackend  # aiohttp takes 0.2 s to import, and not every run asks a model
 
     secret = os.environ.get(endpoint.api_key_env, "").strip() if endpoint.api_key_env else ""
