@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from datagen.core.errors import DatagenError, StoppedEarly, UsageError
 from datagen.core.hashing import canonical
@@ -66,6 +66,21 @@ class Total(Record):
     batched: bool = False
 
 
+class Seen(NamedTuple):
+    """One call as somebody asked for it.
+
+    Attributes:
+        prompt_tokens, completion_tokens: as billed.
+        seconds: from the question to the answer; None where it was in the log already.
+    """
+
+    purpose: str
+    model: str
+    prompt_tokens: int
+    completion_tokens: int
+    seconds: float | None = None
+
+
 class CallLog:
     """Accepted replies by call key, and a few notes about endpoints, in one SQLite file.
 
@@ -77,6 +92,9 @@ class CallLog:
         path: the file; "" keeps the log in memory.
         read_only: for looking on while a run writes.
 
+    Attributes:
+        seen: a list to be given each call that is asked for through :class:`Cached`, or None.
+
     Raises:
         UsageError: there is no such file (read-only), or it is not a call log, or not writable.
         StoppedEarly: the disk is full.
@@ -86,6 +104,7 @@ class CallLog:
         self.path = Path(path) if path else None
         self._lock = threading.Lock()
         self._totals: dict[tuple[str, str, bool], list[int]] | None = None
+        self.seen: list[Seen] | None = None
         with self._explained():
             self._db = self._open(read_only)
 
@@ -152,10 +171,10 @@ class CallLog:
             for (p, m, b), (n, i, o) in found
         )
 
-    def sizes(self) -> list[tuple[str, str, int, int]]:
-        """Purpose, model, and tokens read and written, of each kept reply in the order of arrival."""
+    def calls(self) -> list[Seen]:
+        """Every kept reply, in the order of arrival."""
         with self._lock, self._explained():
-            return self._db.execute(_SIZES).fetchall()
+            return [Seen(*row) for row in self._db.execute(_SIZES)]
 
     def note(self, name: str) -> str | None:
         """A note, or None."""
@@ -273,6 +292,7 @@ class Cached:
         while True:
             kept = self.log.get(key)
             if kept is not None:
+                self._note(request, kept)
                 return kept
             other = self._under_way.get(key)
             if other is None:
@@ -286,9 +306,11 @@ class Cached:
         done: asyncio.Future[CallFailed | None] = asyncio.get_running_loop().create_future()
         self._under_way[key] = done
         failed: CallFailed | None = None
+        begun = asyncio.get_running_loop().time()
         try:
             reply = await self.inner.complete(request)
             self._keep(request, reply)
+            self._note(request, reply, asyncio.get_running_loop().time() - begun)
         except CallFailed as error:
             failed = error
             raise
@@ -300,6 +322,11 @@ class Cached:
             if not done.done():
                 done.set_result(failed)
         return reply
+
+    def _note(self, request: Request, reply: Reply, seconds: float | None = None) -> None:
+        if self.log.seen is not None:
+            sizes = reply.prompt_tokens, reply.completion_tokens
+            self.log.seen.append(Seen(request.purpose, request.model, *sizes, seconds))
 
     def _keep(self, request: Request, reply: Reply) -> None:
         try:
