@@ -155,7 +155,7 @@ class Estimate:
             why = "a batch takes up to a day" if self.whole.batch else "the pilot's questions were answered before"
             lines.append(f"  time    unknown: {why}")
         lines.append(
-            "In brackets: between these it will be 9 times out of 10. More near-duplicates may go than did here."
+            "In brackets: where it will be 9 times out of 10. More near-duplicates may go than did here."
         )
         return "\n".join(lines)
 

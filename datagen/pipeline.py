@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -194,7 +195,7 @@ def default_out(config: Config) -> Path:
     return Path("runs") / (first.stem if first.is_file() else first.name or "root")
 
 
-def run(config: Config, out: Path | None, listener: Listener, *, retry_failed: bool = False) -> Outcome:
+def run(config: Config, out: Path | None, listener: Listener, *, retry_failed: bool = False, pilot: int = 0) -> Outcome:
     """Do, or continue, a whole run.
 
     Args:
@@ -202,6 +203,7 @@ def run(config: Config, out: Path | None, listener: Listener, *, retry_failed: b
         out: the run folder; None takes :func:`default_out`.
         listener: who shows progress.
         retry_failed: do again what failed for a passing reason.
+        pilot: ask for so many samples alone, and estimate what the whole would take; 0: all of it.
 
     Returns:
         What came of it; its ``exit_code`` is 0 or 1.
@@ -214,6 +216,12 @@ def run(config: Config, out: Path | None, listener: Listener, *, retry_failed: b
     folder = out or default_out(config)
     gold = golden.read(config)
     with_model = llms.uses_model(config)
+    if pilot and not with_model:
+        raise UsageError(
+            "A pilot needs a model.",
+            "None is named: without one a run costs nothing, and makes all samples at once.",
+            "Leave --pilot out, or name an endpoint with --base-url.",
+        )
     discovery = discover(config.sources, config.split, config.seed, folder)
     store = Store(folder)
     with store.locked():
@@ -227,7 +235,9 @@ def run(config: Config, out: Path | None, listener: Listener, *, retry_failed: b
                 models = llms.connect(config, folder / "calls.sqlite") if with_model else Models()
                 if models.generator is not None:
                     listener.note(llms.text(models))
-                rounds = rounds_of(config, models)
+                rounds = rounds_of(config, models, pilot)
+                if pilot:
+                    models.log.seen = []
                 nodes = plan(stages(config, models, gold, rounds))
                 sources = [
                     _source(files)
@@ -244,12 +254,26 @@ def run(config: Config, out: Path | None, listener: Listener, *, retry_failed: b
                 elapsed = time.monotonic() - begun
                 outcome = results.finish(folder, config, discovery, facts, events, elapsed if events.worked else 0.0)
                 _name_skipped(outcome, listener)
-                return outcome
+                return _looked_at(outcome, config, models, rounds, pilot) if pilot else outcome
             finally:
                 if with_model:
                     from datagen.llm import connect as connections
 
                     connections.close()
+
+
+def _looked_at(outcome: Outcome, config: Config, models: Models, rounds: Rounds, pilot: int) -> Outcome:
+    """A pilot's outcome with its samples and the estimate; a target was not to be reached yet."""
+    from datagen.estimate import Whole
+    from datagen.pilot import look
+
+    tasks, samples = rounds.per_pass
+    passes = 1 if config.limits.target else config.generator.rounds
+    whole = Whole(
+        tasks * passes, samples * passes, config.limits.target, config.client.concurrency, models.generator.batch
+    )
+    seen = look(outcome.folder, config, whole, models.log, pilot)
+    return replace(outcome, pilot=seen, problems=[] if outcome.ledger["kept"] else outcome.problems)
 
 
 def _name_skipped(outcome: Outcome, listener: Listener) -> None:

@@ -42,6 +42,11 @@ class Rounds:
         """Must all tasks be known before the first round is laid out?"""
         return bool(self.target or self.first)
 
+    @property
+    def per_pass(self) -> tuple[int, int]:
+        """Tasks and samples of one pass; (0, 0) where not all tasks had to be known."""
+        return len(self._per_pass), sum(owed for _, owed in self._per_pass)
+
     def note(self, key: float, samples: int) -> None:
         """Tell of a task of the first pass: its place in the order, in [0, 1), and the samples it owes."""
         self._per_pass.append((key, samples))
