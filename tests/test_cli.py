@@ -85,6 +85,30 @@ def test_export(finished: Path, tmp_path: Path, name: str) -> None:
     assert sum(n for f, n in counts.items() if f.startswith("sft")) == ledger(finished)["kept"]
 
 
+def test_export_of_several_formats_at_once(finished: Path, tmp_path: Path) -> None:
+    done = datagen("export", finished, "--format", "alpaca", "--format", "parquet", "--out", tmp_path / "x", "--json")
+    assert done.returncode == 0, done.stderr
+    made = json.loads(done.stdout)
+    assert {name: Path(one["folder"]) for name, one in made.items()} == {
+        name: tmp_path / "x" / name for name in ("alpaca", "parquet")
+    }
+    assert all((tmp_path / "x" / name / "README.md").is_file() for name in made)
+
+
+def test_export_of_pairs_where_there_are_none_says_how_to_get_some(finished: Path, tmp_path: Path) -> None:
+    done = datagen("export", finished, "--format", "dpo", "--out", tmp_path / "x")
+    assert done.returncode == 2
+    assert "--set generator.preference.share=0.5" in done.stderr
+    assert not list((tmp_path / "x").iterdir())
+
+
+def test_what_cannot_be_pushed_is_said_before_anything_is_written(finished: Path, tmp_path: Path) -> None:
+    for extra in (["--format", "parquet", "--push-to-hub", "a/b"], ["--public"]):
+        done = datagen("export", finished, "--format", "alpaca", *extra, "--out", tmp_path / "x")
+        assert done.returncode == 2
+        assert not (tmp_path / "x").exists()
+
+
 def test_an_unknown_format_names_the_known_ones(finished: Path) -> None:
     done = datagen("export", finished, "--format", "alpacca")
     assert done.returncode == 2
