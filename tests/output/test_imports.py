@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -154,7 +155,13 @@ def test_other_peoples_rows(row: dict[str, Any], tmp_path: Path) -> None:
         ({"question": "Why?", "answer": " "}, "answer is empty"),
         ({"question": "", "answer": "So."}, "question is empty"),
         ({"question": "Why?", "answer": "So.", "evidence": [1]}, "evidence"),
-        ({"question": "Why?", "answer": "So.", "scores": {"a": "x"}}, "x"),
+        ({"question": "Why?", "answer": "So.", "scores": {"a": "x"}}, "must be a number"),
+        ({"question": "Why?", "answer": "So.", "score": 10**400}, "too large"),
+        ({"question": "Why?", "answer": "So.", "score": float("nan")}, "finite"),
+        ({"question": "Why?", "answer": "So.", "scores": {"a": float("inf")}}, "finite"),
+        ({"prompt": "Why?", "responses": ["a", "b"], "scores": [float("nan"), 1]}, "finite"),
+        ({"prompt": {"role": "prompter", "text": "Why?", "replies": [{"role": "assistant", "text": "So.",
+          "rank": 10**400}]}}, "too large"),
         ({"passage": "p", "pairs": [1]}, "pairs"),
         ({"prompt": "Why?", "completion": "No.", "label": False}, "not liked"),
         ({"prompt": "Why?", "completion": "No.", "label": 1}, "label"),
@@ -173,7 +180,7 @@ def test_a_bad_row_is_named_with_its_reason(row: Any, reason: str, tmp_path: Pat
         list(read(put(tmp_path / "gold.jsonl", row)))
 
 
-leaves = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=4)
+leaves = st.none() | st.booleans() | st.integers() | st.sampled_from([10**400]) | st.floats() | st.text(max_size=4)
 FIELDS = [
     "messages", "conversations", "prompt", "completion", "label", "chosen", "rejected", "responses", "scores", "text",
     "instruction", "output", "input", "history", "system", "question", "answer", "passage", "pairs", "evidence",
@@ -301,6 +308,28 @@ def test_sizes_are_capped(tmp_path: Path, monkeypatch: Any) -> None:
     (tmp_path / "a.json").write_text(json.dumps([row]))
     with pytest.raises(UsageError, match="too large"):
         list(read(tmp_path / "a.json"))
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_small_table_of_much_text_is_refused_before_it_is_unfolded(
+    nested: bool, tmp_path: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(import_rows, "MAX_TEXT", 1_000_000)
+    text = "x" * 20_000
+    said = [{"role": "user", "content": "Why?"}, {"role": "assistant", "content": text}]
+    rows = [{"messages": said}] * 99 if nested else [{"text": text}] * 99
+    pl.DataFrame(rows[:40]).write_parquet(tmp_path / "x.parquet")
+    assert len(list(read(tmp_path / "x.parquet", texts=True))) == 40
+    pl.DataFrame(rows).write_parquet(tmp_path / "x.parquet")
+    with pytest.raises(UsageError, match="over 1 MB of text"):
+        list(read(tmp_path / "x.parquet", texts=True))
+
+
+@pytest.mark.parametrize("name", ["x.jsonl", "x.jsonl.gz"])
+def test_a_compressed_file_is_refused(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(gzip.compress(b'{"question": "Why?", "answer": "So."}\n'))
+    with pytest.raises(UsageError, match="is compressed"):
+        list(read(tmp_path / name))
 
 
 @pytest.mark.parametrize("name", ["x.parquet", "x.arrow", "x.json"])
