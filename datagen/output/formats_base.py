@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -12,7 +13,7 @@ from datagen.core.record import Candidate, Message, Sample
 Row = dict[str, Any]
 Messages = tuple[Message, ...]
 Part = Literal["sft", "preference"]
-BAD_ROW = (KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError)
+BAD_ROW = (KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError, OverflowError)
 """What reading a row of another format may raise (pydantic's ValidationError is a ValueError)."""
 
 
@@ -184,3 +185,32 @@ def text_of(row: Mapping[str, Any], name: str, default: str | None = None) -> st
     if not isinstance(value, str):
         raise TypeError(f"{name} must be text")
     return value
+
+
+def replies_of(sample: Sample) -> list[Candidate]:
+    """All replies to the last prompt of a sample, best first: its own, its candidates, the rejected one.
+
+    Where all have a score it decides, and the sample's own reply comes before its equals. Else candidates keep
+    their order, the sample's own reply comes before and the rejected one after them, unless they are among them.
+    """
+    found = list(sample.ranked)
+    known = {c.content for c in found}
+    if (own := sample.messages[-1].content) not in known:
+        found.insert(0, Candidate(content=own, score=sample.score))
+    if sample.rejected is not None and sample.rejected.content not in {*known, own}:
+        found.append(Candidate(content=sample.rejected.content, score=sample.rejected.score))
+    if all(c.score is not None for c in found):
+        found.sort(key=lambda c: (-(c.score or 0.0), c.content != own))
+    return found
+
+
+def number_of(value: Any) -> float:
+    """A finite number; JSON as Python reads it also has NaN, infinities and integers of any size.
+
+    Raises TypeError or ValueError, or OverflowError for an integer that no float holds.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError("a score or rank must be a number")
+    if not math.isfinite(found := float(value)):
+        raise ValueError("a score or rank must be a finite number")
+    return found

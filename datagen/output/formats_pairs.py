@@ -19,6 +19,8 @@ from datagen.output.formats_base import (
     chat,
     messages_of,
     no_tools,
+    number_of,
+    replies_of,
     string,
     text_of,
     turns,
@@ -138,14 +140,9 @@ def _kto_features(tools: bool) -> list[Row]:
 
 def _to_ranked(sample: Sample) -> list[Row]:
     _reply_last(sample)
-    candidates = list(sample.ranked)
+    candidates = replies_of(sample)
     if len(candidates) < 2:
-        if sample.rejected is None:
-            raise CannotHold("only one reply")
-        best = Candidate(content=sample.messages[-1].content, score=sample.score)
-        candidates = [best, Candidate(content=sample.rejected.content, score=sample.rejected.score)]
-    elif candidates[0].content != sample.messages[-1].content:
-        raise CannotHold("a reply that is not the best of its candidates")
+        raise CannotHold("only one reply")
     row: Row = {
         "id": sample.id,
         "prompt": chat(sample.messages[:-1]),
@@ -159,7 +156,10 @@ def _from_ranked(rows: Sequence[Mapping[str, Any]]) -> Parts:
     row = rows[0]
     responses = row["responses"]
     scores = row.get("scores") or [None] * len(responses)
-    found = [Candidate(content=text, score=score) for text, score in zip(responses, scores, strict=True)]
+    found = [
+        Candidate(content=text, score=None if score is None else number_of(score))
+        for text, score in zip(responses, scores, strict=True)
+    ]
     if all(c.score is not None for c in found):
         found.sort(key=lambda c: -(c.score or 0.0))  # stable; else their order is the ranking
     messages = (*_said(row["prompt"], "user"), Message(role="assistant", content=found[0].content))

@@ -14,6 +14,7 @@ from datagen.output.formats_base import (
     Row,
     assistant_last,
     no_tools,
+    number_of,
     origin,
     string,
     text_of,
@@ -82,7 +83,7 @@ def _from_tree(rows: Sequence[Mapping[str, Any]]) -> Parts:
 
 def _rank(node: Mapping[str, Any]) -> float:
     rank = node.get("rank")
-    return float("inf") if rank is None else float(rank)
+    return float("inf") if rank is None else number_of(rank)
 
 
 def _features(tools: bool) -> list[Row]:

@@ -7,9 +7,12 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from datagen.core.errors import UsageError
+
+if TYPE_CHECKING:
+    import polars as pl
 
 MAX_ROWS = 1_000_000
 MAX_LINE = 10_000_000
@@ -21,7 +24,9 @@ _SUFFIXES = (".jsonl", ".ndjson", ".json", ".parquet", ".arrow")
 _BESIDE = {
     "lineage.jsonl", "not_written.jsonl", "dataset_info.json", "dataset_dict.json", "dataset_infos.json", "state.json",
 }  # fmt: skip
-_SLICE = 1_000  # rows of a table in memory as objects
+MAX_TEXT = 1_000_000_000
+"""Bytes of text in a table. A few kilobytes of Parquet can hold more: a text that many rows share is stored once."""
+_COMPRESSED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PK\x03\x04", b"BZh", b"\xfd7zXZ")  # gzip, zstd, zip, bzip2, xz
 
 
 class TooLarge(Exception):
@@ -80,7 +85,12 @@ def rows_of(path: Path) -> Iterator[Numbered]:
     kind = path.suffix.lower()
     try:
         with path.open("rb") as file:
-            head = file.read(64).removeprefix(b"\xef\xbb\xbf").lstrip()
+            head = file.read(64)
+        if head.startswith(_COMPRESSED):
+            raise UsageError(
+                f"{path.name} is compressed.", "Only plain files are read.", "Unpack it first, as in `gunzip FILE`."
+            )
+        head = head.removeprefix(b"\xef\xbb\xbf").lstrip()
         if kind in (".parquet", ".arrow") or head.startswith(b"PAR1"):
             rows = _table(path, arrow=kind == ".arrow")
         elif head.startswith(b"["):
@@ -141,9 +151,25 @@ def _table(path: Path, *, arrow: bool) -> Iterator[Numbered]:
     except (pl.exceptions.PolarsError, ValueError) as error:
         kind = "an Arrow stream" if arrow else "a Parquet file"
         raise _damaged(path, kind, str(error).splitlines()[0][:200]) from error
-    for start in range(0, frame.height, _SLICE):
-        for number, row in enumerate(frame.slice(start, _SLICE).to_dicts(), start + 1):
-            yield Numbered(number, row)
+    if sum(_text_bytes(column) for column in frame.get_columns()) > MAX_TEXT:
+        raise TooLarge(f"It holds over {MAX_TEXT // 1_000_000:,} MB of text")
+    for number, row in enumerate(frame.iter_rows(named=True, buffer_size=1), 1):
+        yield Numbered(number, row)
+
+
+def _text_bytes(column: pl.Series) -> int:
+    """Bytes of all texts in a column, however deep, counted without making a copy of any."""
+    import polars as pl
+
+    if isinstance(column.dtype, pl.List | pl.Array):
+        return _text_bytes(column.explode()) if len(column) else 0
+    if isinstance(column.dtype, pl.Struct):
+        return sum(_text_bytes(field) for field in column.struct.unnest().get_columns())
+    if column.dtype == pl.String:
+        return int(column.str.len_bytes().sum())
+    if column.dtype == pl.Binary:
+        return int(column.bin.size().sum() or 0)
+    return 0
 
 
 def _whole(path: Path) -> bytes:

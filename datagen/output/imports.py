@@ -17,7 +17,7 @@ from datagen.core.errors import UsageError
 from datagen.core.hashing import digest
 from datagen.core.record import Lineage, Message, Quote, Rejected, Sample, Split
 from datagen.output.formats import FORMATS, Format
-from datagen.output.formats_base import BAD_ROW, Parts, assistant_last, text_of
+from datagen.output.formats_base import BAD_ROW, Parts, assistant_last, number_of, text_of
 from datagen.output.import_rows import MAX_ROWS, Numbered, TooLarge, files_of, rows_of
 
 GOLD = "gold"
@@ -197,7 +197,7 @@ class _File:
             metric=text_of(row, "metric", ""),
             attributes={"type": kind} if kind else {},
             scores=scores,
-            score=float(score) if isinstance(score, int | float) and not isinstance(score, bool) else None,
+            score=number_of(score) if isinstance(score, int | float) and not isinstance(score, bool) else None,
             lineage=Lineage(
                 path=self.name,
                 sha256="",
@@ -258,7 +258,7 @@ def _quotes(row: Mapping[str, Any], passage: str) -> Iterator[Quote]:
 def _scores(value: Any) -> dict[str, float]:
     if not isinstance(value, dict):  # ranked rows have a list of their own
         return {}
-    return {str(k): float(v) for k, v in value.items() if v is not None}
+    return {str(k): number_of(v) for k, v in value.items() if v is not None}
 
 
 def _reason(error: BaseException) -> str:

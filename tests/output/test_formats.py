@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from datagen.core.errors import UsageError
@@ -111,6 +111,7 @@ def test_tools_there_and_back(name: str, messages: tuple[Message, ...], paramete
 def test_a_pair_there_and_back(name: str, data: st.DataObject, rejected: str, flaw: str) -> None:
     plain = name == "dpo-plain"
     messages = data.draw(conversations(system=not plain, most=1 if plain else 3))
+    assume(name != "ranked" or rejected != messages[-1].content)  # the same reply twice is no ranking
     sample = a_sample(messages=messages, score=4.5, rejected=Rejected(content=rejected, flaw=flaw, score=2.0))
     found = again(name, sample)
     assert found.messages == clean(messages)
@@ -235,10 +236,20 @@ def test_no_pair_without_a_second_reply(name: str) -> None:
         FORMATS[name].to_rows(a_sample())
 
 
-def test_a_reply_is_not_ranked_below_itself() -> None:
-    ranked = (Candidate(content="best"), Candidate(content="mine"))
-    with pytest.raises(CannotHold, match="not the best"):
-        FORMATS["ranked"].to_rows(a_sample("Why?", "mine", ranked=ranked))
+@pytest.mark.parametrize("own", [5.0, 3.5, None])
+def test_the_best_of_several_candidates_is_ranked_with_the_kept_reply(own: float | None) -> None:
+    """As checked pairs are: the candidates do not hold the reply that was kept, the rejected one is their lowest."""
+    ranked = tuple(Candidate(content=text, score=score) for text, score in (("a", 4.0), ("b", 3.0), ("c", 1.0)))
+    rejected = Rejected(content="c", flaw="omission", way="best_of_n", score=1.0)
+    row = FORMATS["ranked"].to_rows(a_sample("Why?", "mine", score=own, ranked=ranked, rejected=rejected))[0]
+    assert row["responses"] == (["a", "mine", "b", "c"] if own == 3.5 else ["mine", "a", "b", "c"])
+    assert row["scores"][row["responses"].index("mine")] == own
+
+
+def test_equal_scores_leave_the_kept_reply_first() -> None:
+    rejected = Rejected(content="other", flaw="", score=4.0)
+    row = FORMATS["ranked"].to_rows(a_sample("Why?", "mine", score=4.0, rejected=rejected))[0]
+    assert row["responses"] == ["mine", "other"]
 
 
 def test_an_unknown_format_names_the_known_ones() -> None:
