@@ -197,7 +197,7 @@ def replies_of(sample: Sample) -> list[Candidate]:
     known = {c.content for c in found}
     if (own := sample.messages[-1].content) not in known:
         found.insert(0, Candidate(content=own, score=sample.score))
-    if sample.rejected is not None and sample.rejected.content not in {*known, own}:
+    if sample.rejected is not None and sample.rejected.content not in known:
         found.append(Candidate(content=sample.rejected.content, score=sample.rejected.score))
     if all(c.score is not None for c in found):
         found.sort(key=lambda c: (-(c.score or 0.0), c.content != own))
