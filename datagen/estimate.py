@@ -154,9 +154,7 @@ class Estimate:
         else:
             why = "a batch takes up to a day" if self.whole.batch else "the pilot's questions were answered before"
             lines.append(f"  time    unknown: {why}")
-        lines.append(
-            "In brackets: where it will be 9 times out of 10. More near-duplicates may go than did here."
-        )
+        lines.append("In brackets: where it will be 9 times out of 10. More near-duplicates may go than did here.")
         return "\n".join(lines)
 
 
@@ -273,7 +271,7 @@ class _Part:
         self.usd = self._total(costs)
         took = [c.seconds for c in calls if c.seconds is not None]
         self.seconds = self._total(took) if len(took) == len(calls) else None
-        self.each = float(np.mean(took)) if took else 0.0
+        self.each, self.longest = (float(np.mean(took)), max(took)) if took else (0.0, 0.0)
 
     def _total(self, sizes: Sequence[float]) -> tuple[Any, Any]:
         table = np.array(sizes, float)
@@ -283,10 +281,16 @@ class _Part:
 
 
 def _time(parts: Sequence[_Part], draw: _Draw, whole: Whole) -> Range:
-    """As many requests at once as there may be; at least one after another for one sample, where any is to come."""
-    chain = sum(part.each for part in parts) if float(draw.rest[0]) else 0.0
-    busy = [sum(part.seconds[place] for part in parts if part.seconds is not None) for place in (0, 1)]
-    return draw.range([np.maximum(chain, amount / whole.concurrency) for amount in busy], 0.0)
+    """Where places are filled as they become free, all is done after at least the work divided by the places, or one
+    chain of questions, and at most after both together (R. L. Graham, "Bounds on multiprocessing timing anomalies",
+    SIAM Journal on Applied Mathematics 17, 1969)."""
+    if not float(draw.rest[0]):
+        return Range(0.0, 0.0, 0.0)
+    usual, longest = sum(part.each for part in parts), sum(part.longest for part in parts)
+    work = [sum(part.seconds[n] for part in parts if part.seconds is not None) / whole.concurrency for n in (0, 1)]
+    low = draw.range((max(float(work[0]), usual), np.maximum(work[1], usual)), 0.0).low
+    high = draw.range((float(work[0]) + longest, work[1] + longest), 0.0).high
+    return Range(low, min(max(low, float(work[0]) + usual), high), high)
 
 
 def _by_purpose(calls: Sequence[Seen], costs: Sequence[float]) -> list[tuple[list[Seen], list[float]]]:

@@ -24,6 +24,7 @@ def test_an_installed_wheel_finds_its_prompts_and_templates(tmp_path: Path) -> N
     (wheel,) = (tmp_path / "dist").glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
     assert "datagen/_prompts/generate/qa.md.j2" in names
+    assert "datagen/llm/prices.yaml" in names
     assert not [n for n in names if n.startswith(("tests/", "benchmarks/", "docs/"))]
 
     target = tmp_path / "site"
