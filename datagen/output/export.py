@@ -19,6 +19,7 @@ from datagen.core.errors import UsageError, from_os_error
 from datagen.core.files import TEMPORARY, remove_temporary
 from datagen.core.record import SPLITS, Sample, Split
 from datagen.output.card import Card, RowFile
+from datagen.output.forest import Forest
 from datagen.output.formats import CannotHold, Part, Row, named, parts_of
 from datagen.output.interleave import Spool
 from datagen.output.staging import Staged
@@ -122,6 +123,7 @@ class _Writer:
         self.format, self.folder, self.formats, self.stack = named(name), folder, formats, stack
         self.staged = stack.enter_context(Staged(folder))
         self.spools: dict[tuple[Part, Split], Spool] = {}
+        self.forests: dict[tuple[Part, Split], Forest] = {}
         self.tools: set[Part] = set()
         self.recipes: Counter[str] = Counter()
         self.models: Counter[str] = Counter()
@@ -149,7 +151,8 @@ class _Writer:
 
     def write(self, sample: Sample) -> None:
         """Write one sample to every file it belongs in."""
-        wanted: list[Part] = [] if sample.recipe == PAIR_RECIPE else ["sft"]
+        alone = sample.recipe == PAIR_RECIPE and not self.formats["sft"].merged  # trees hold rejected replies too
+        wanted: list[Part] = [] if alone else ["sft"]
         ranked = self.format.name == "ranked" and len(sample.ranked) > 1
         if sample.rejected is not None or sample.recipe == PAIR_RECIPE or ranked:
             wanted.append("preference")
@@ -162,8 +165,12 @@ class _Writer:
     def _row(self, part: Part, sample: Sample) -> bool:
         form = self.formats[part]
         self._open(part)
+        rows: list[Row] = []
         try:
-            rows: list[Row] = form.to_rows(sample)
+            if form.merged:
+                self._forest(part, sample.split).add(sample)
+            else:
+                rows = form.to_rows(sample)
         except CannotHold as error:
             self.unwritten[error.reason] += 1
             why = {"id": sample.id, "file": part, "reason": f"{form.name}: {error.reason}"}
@@ -171,11 +178,22 @@ class _Writer:
             return False
         if sample.tools or any(m.tool_calls or m.role == "tool" for m in sample.messages):
             self.tools.add(part)
-        self.spools[part, sample.split].put((sample.recipe, sample.family), b"".join(json_line(row) for row in rows))
+        if rows:
+            group = (sample.recipe, sample.family)
+            self.spools[part, sample.split].put(group, b"".join(json_line(row) for row in rows))
         return True
+
+    def _forest(self, part: Part, split: Split) -> Forest:
+        if (part, split) not in self.forests:
+            forest = self.forests[part, split] = Forest(self.folder, f"{part}.{split}")
+            self.stack.callback(forest.remove)
+        return self.forests[part, split]
 
     def finish(self, shard_rows: int, facts: Mapping[str, Any]) -> None:
         """Write the files, to be renamed when all are there."""
+        for place, forest in self.forests.items():
+            for tree in forest.trees():
+                self.spools[place].put((tree["recipe"], tree["family"]), json_line(tree))
         files = [
             file for (part, split), spool in self.spools.items() for file in self._part(part, split, spool, shard_rows)
         ]

@@ -62,6 +62,7 @@ class Format:
         about: one sentence for the dataset card.
         folders: files are named as on the Hugging Face hub, ``sft/train-00000-of-00001.parquet``.
         rows_a_sample: rows that one sample gives.
+        merged: samples that begin alike become one row, preference samples among them (a ``Forest`` does it).
     """
 
     name: str
@@ -73,6 +74,7 @@ class Format:
     about: str
     folders: bool = False
     rows_a_sample: int = 1
+    merged: bool = False
 
 
 def string(name: str, dtype: str = "string") -> Row:

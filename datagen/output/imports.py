@@ -18,6 +18,7 @@ from datagen.core.hashing import digest
 from datagen.core.record import Lineage, Message, Quote, Rejected, Sample, Split
 from datagen.output.formats import FORMATS, Format
 from datagen.output.formats_base import BAD_ROW, Parts, assistant_last, number_of, text_of
+from datagen.output.formats_tree import threads_of
 from datagen.output.import_rows import MAX_ROWS, Numbered, TooLarge, files_of, rows_of
 
 GOLD = "gold"
@@ -150,6 +151,8 @@ class _File:
         if "pairs" in row:
             return [self._sample({**row, **pair}, _question(pair)) for pair in _objects(row["pairs"])]
         form = form_of(row)
+        if form is not None and form.merged:
+            return [self._sample(row, parts) for parts in threads_of(row)]
         if form is not None:
             return [self._sample(row, form.from_rows([row]))]
         if "question" in row and "answer" in row:

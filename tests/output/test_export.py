@@ -20,6 +20,8 @@ from datagen.core.errors import StoppedEarly, UsageError
 from datagen.core.record import Candidate, Lineage, Message, Quote, Rejected, Sample, Verdict
 from datagen.output import export
 from datagen.output.formats import FORMATS, CannotHold
+from datagen.output.formats_tree import threads_of
+from datagen.output.text import scrub
 from tests.output import made
 from tests.output.made import a_sample
 from tests.output.test_formats import AWKWARD, CLOCK, WITH_TOOLS
@@ -140,8 +142,14 @@ def test_awkward_texts_survive_the_files(name: str, tmp_path: Path) -> None:
     form = FORMATS[name]
     path = tmp_path / ("sft/train-00000-of-00001.parquet" if form.folders else f"{form.part}.train.{form.suffix}")
     rows = pl.read_parquet(path).to_dicts() if form.suffix == "parquet" else _rows(path)
-    for i, sample in enumerate(samples):
-        said = form.from_rows(rows[i * form.rows_a_sample : (i + 1) * form.rows_a_sample]).messages
+    if form.merged:  # a tree has its own order
+        samples.sort(key=lambda s: scrub("\n".join(m.content for m in s.messages)))
+        read = [parts.messages for row in rows for parts in threads_of(row)]
+        read.sort(key=lambda messages: "\n".join(m.content for m in messages))
+    else:
+        step = form.rows_a_sample
+        read = [form.from_rows(rows[i : i + step]).messages for i in range(0, len(rows), step)]
+    for said, sample in zip(read, samples, strict=True):
         wanted = ["".join("\ufffd" if "\ud800" <= c <= "\udfff" else c for c in m.content) for m in sample.messages]
         assert [m.content for m in said] == wanted
 
