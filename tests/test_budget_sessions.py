@@ -19,8 +19,8 @@ LENIENT = ("--set", "judge.threshold=1")
 
 
 def dollars(server: FakeServer) -> float:
-    billed = server.stats()["billed"]
-    counts = {model: billed.get(model, (0, 0)) for model in PRICES}
+    billed: dict[str, list[int]] = server.stats()["billed"]
+    counts = {model: billed.get(model, [0, 0]) for model in PRICES}
     return sum((PRICES[m][0] * read + PRICES[m][1] * written) / 1e6 for m, (read, written) in counts.items())
 
 
