@@ -50,7 +50,9 @@ class Card:
         files: with training rows.
         counts: rows by file name, of all files.
         tools: the parts that hold tool calls in some row.
-        recipes: rows by recipe.
+        recipes: samples by recipe.
+        families: samples by task family, those without one left out.
+        flaws: pairs by the flaw of their rejected reply.
         models: rows by the model that wrote them.
         scored_by: rows by who scored them; "" for rows without a score.
         unwritten: samples the format could not hold, by reason.
@@ -62,6 +64,8 @@ class Card:
     counts: Mapping[str, int]
     tools: Collection[Part]
     recipes: Mapping[str, int]
+    families: Mapping[str, int]
+    flaws: Mapping[str, int]
     models: Mapping[str, int]
     scored_by: Mapping[str, int]
     unwritten: Mapping[str, int]
@@ -89,6 +93,8 @@ class Card:
             unwritten=sorted(self.unwritten.items()),
             version=facts.get("datagen", ""),
             recipes=_listed(self.recipes),
+            families=_listed(self.families),
+            flaws=_listed(self.flaws, "unnamed", "pairs"),
             scored_by=_listed(self.scored_by),
             threshold=facts.get("threshold"),
             seed=facts.get("seed"),
@@ -147,8 +153,8 @@ def _pattern(shard: str) -> str:
     return re.sub(r"-\d+(-of-\d+)", r"-*\1", shard)
 
 
-def _listed(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{cell(name) or 'nobody'} ({n:,} rows)" for name, n in sorted(counts.items()))
+def _listed(counts: Mapping[str, int], nameless: str = "nobody", unit: str = "rows") -> str:
+    return ", ".join(f"{cell(name) or nameless} ({n:,} {unit})" for name, n in sorted(counts.items()))
 
 
 def _plain_dumper() -> Any:

@@ -126,6 +126,8 @@ class _Writer:
         self.forests: dict[tuple[Part, Split], Forest] = {}
         self.tools: set[Part] = set()
         self.recipes: Counter[str] = Counter()
+        self.families: Counter[str] = Counter()
+        self.flaws: Counter[str] = Counter()
         self.models: Counter[str] = Counter()
         self.scored_by: Counter[str] = Counter()
         self.unwritten: Counter[str] = Counter()
@@ -158,6 +160,10 @@ class _Writer:
             wanted.append("preference")
         if sum([self._row(part, sample) for part in wanted]):
             self.recipes[sample.recipe] += 1
+            if sample.family:
+                self.families[sample.family] += 1
+            if sample.rejected is not None:
+                self.flaws[sample.rejected.flaw] += 1
             self.models[sample.lineage.model] += 1
             self.scored_by[sample.scored_by] += 1
             self.lineage.put(("", ""), json_line(lineage_row(sample)))
@@ -209,6 +215,8 @@ class _Writer:
             self.counts,
             self.tools,
             self.recipes,
+            self.families,
+            self.flaws,
             self.models,
             self.scored_by,
             self.unwritten,

@@ -105,6 +105,8 @@ def _alpaca_features(tools: bool) -> list[Row]:
 
 
 _SHAREGPT = {"system": "system", "user": "human", "assistant": "gpt", "tool": "observation"}
+_TURNS = (("human", "observation"), ("gpt", "function_call"))
+"""Who may speak at the even and at the odd places; LLaMA-Factory skips other conversations with a warning."""
 _FROM_SHAREGPT = {
     "system": "system", "human": "user", "user": "user", "gpt": "assistant", "chatgpt": "assistant",
     "assistant": "assistant", "observation": "tool", "tool": "tool",
@@ -120,6 +122,9 @@ def _to_sharegpt(sample: Sample) -> list[Row]:
             said.append({"from": "function_call", "value": _call_text(m)})
         else:
             said.append({"from": _SHAREGPT[m.role], "value": m.content})
+    turns_alone = said[1:] if said and said[0]["from"] == "system" else said
+    if any(turn["from"] not in _TURNS[i % 2] for i, turn in enumerate(turns_alone)) or len(turns_alone) % 2:
+        raise CannotHold("turns of users and tools that do not alternate with the model's")
     row: Row = {"id": sample.id, "conversations": said}
     if sample.tools:
         if any(set(tool) != {"type", "function"} or tool["type"] != "function" for tool in sample.tools):

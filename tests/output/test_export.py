@@ -270,6 +270,28 @@ class TestCard:
             assert wanted in text
         assert data["prompts"]["generate/qa.md.j2"] in text
 
+    def test_says_what_is_inside_by_recipe_family_and_flaw(self, tmp_path: Path) -> None:
+        samples = [
+            *(a_sample(f"Q{i}?", "Yes.", recipe="tasks", family="summarisation") for i in range(3)),
+            a_sample("Other?", "Yes.", recipe="tasks", family="topic"),
+            *(
+                a_sample(f"P{i}?", "Yes.", recipe="preference", rejected=Rejected(content="No.", flaw=flaw))
+                for i, flaw in enumerate(["off_topic", "off_topic", ""])
+            ),
+        ]
+        write(samples, tmp_path, "messages")
+        text = (tmp_path / "README.md").read_text()
+        for row in (
+            "| recipes | preference (3 rows), tasks (4 rows) |",
+            "| task families | summarisation (3 rows), topic (1 rows) |",
+            "| flaws of rejected replies | unnamed (1 pairs), off\\_topic (2 pairs) |",
+        ):
+            assert row in text
+        write([a_sample()], tmp_path, "messages")
+        text = (tmp_path / "README.md").read_text()
+        assert "| task families |" not in text
+        assert "| flaws" not in text
+
     def test_carries_no_time_and_no_outside_path(self, tmp_path: Path) -> None:
         data = made.build(made.run(100, model=True), made.facts(True))
         write(_samples(100), tmp_path, "messages", card_facts=data)
