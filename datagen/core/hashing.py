@@ -6,16 +6,22 @@ import hashlib
 import json
 from typing import Any
 
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
+
 
 def canonical(value: Any) -> str:
     """JSON with sorted keys and no white space; raises TypeError or ValueError for what JSON cannot hold."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return _encode(value)
 
 
 def digest(value: Any, length: int = 32) -> str:
     """BLAKE2b (RFC 7693) of ``canonical(value)`` as ``length`` hexadecimal characters."""
-    data = canonical(value).encode("utf-8", "surrogatepass")
-    return hashlib.blake2b(data, digest_size=32).hexdigest()[:length]
+    return digest_text(canonical(value), length)
+
+
+def digest_text(text: str, length: int = 32) -> str:
+    """The same of a text that is in canonical form already."""
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=32).hexdigest()[:length]
 
 
 def sha256(data: bytes) -> str:

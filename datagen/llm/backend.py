@@ -8,12 +8,17 @@ library. Layers wrap a backend and are backends themselves::
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any, Protocol, Self
 
 from pydantic import Field
+from pydantic_core import to_json
 
-from datagen.core.hashing import digest
+from datagen.core.hashing import canonical, digest_text
 from datagen.core.record import Message, Record
+
+MAX_SCHEMAS = 256  # whose canonical form is remembered
 
 
 class Request(Record):
@@ -43,15 +48,29 @@ class Request(Record):
 
     def key(self) -> str:
         """Hash of everything that shapes the reply: the key in the call log (32 hexadecimal characters)."""
-        return digest(
-            {
-                "model": self.model,
-                "messages": [_told(m) for m in self.messages],
-                "params": self.params,
-                "schema": self.json_schema,
-                "index": self.index,
-            }
+        return self._key
+
+    @cached_property
+    def _key(self) -> str:
+        # Written out rather than by `canonical` in one go, because every call needs it: the long texts by a
+        # faster writer that gives the same bytes, the schema once for all requests that share it.
+        messages = [_told(m) for m in self.messages]
+        try:
+            plain = all(len(told) == 2 for told in messages)
+            texts = to_json(messages).decode() if plain else canonical(messages)
+        except ValueError:  # a lone surrogate, which has no UTF-8 form
+            texts = canonical(messages)
+        schema = "null" if self.json_schema is None else _schema_text(self.json_schema)
+        return digest_text(
+            f'{{"index":{canonical(self.index)},"messages":{texts},"model":{canonical(self.model)},'
+            f'"params":{canonical(self.params)},"schema":{schema}}}'
         )
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """As of pydantic; the copy computes a key of its own."""
+        copied = super().model_copy(update=update, deep=deep)
+        copied.__dict__.pop("_key", None)
+        return copied
 
 
 class Token(Record):
@@ -136,3 +155,19 @@ def _told(message: Message) -> list[Any]:
     if message.tool_calls or message.tool_call_id or message.name:
         told.append([list(message.tool_calls), message.tool_call_id, message.name])
     return told
+
+
+_schemas: dict[tuple[int, ...], tuple[dict[str, Any], str]] = {}
+
+
+def _schema_text(schema: dict[str, Any]) -> str:
+    """A schema in canonical form. Requests of one kind share its parts, and nobody changes a schema."""
+    parts = tuple(map(id, schema.values()))
+    known = _schemas.get(parts)
+    if known is not None and list(known[0]) == list(schema):
+        return known[1]
+    if len(_schemas) >= MAX_SCHEMAS:
+        _schemas.clear()
+    text = canonical(schema)
+    _schemas[parts] = schema, text  # kept together, so that no other part can get the same id
+    return text

@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable
 from typing import Any, Literal
 
+from pydantic_core import to_json
+
 from datagen.core.record import Message, Record
 from datagen.llm.backend import Request
 
@@ -133,7 +135,10 @@ def payload(request: Request, dialect: Dialect) -> dict[str, Any]:
 
 def encoded(value: Any) -> bytes:
     """JSON as it is sent. A lone surrogate has no UTF-8 form; "?" takes its place, as no endpoint could read it."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    try:
+        return to_json(value)
+    except ValueError:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 def adapted(dialect: Dialect, request: Request, refusal: str) -> Dialect | None:

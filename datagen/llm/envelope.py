@@ -26,14 +26,18 @@ def read_reply(key: str, data: bytes) -> Reply:
         Fault: ``invalid_utf8`` or ``bad_envelope``, with what came.
     """
     try:
-        data.decode("utf-8")
-    except UnicodeDecodeError:
-        raise Fault("invalid_utf8", as_text(data)) from None
-    try:
         # The Rust parser also refuses what Python's accepts: lone surrogates, which no file can hold.
         return reply_of(key, from_json(data))
     except (ValueError, LookupError, TypeError, AttributeError):
-        raise Fault("bad_envelope", as_text(data)) from None
+        raise Fault("bad_envelope" if _is_utf8(data) else "invalid_utf8", as_text(data)) from None
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def reply_of(key: str, envelope: Any) -> Reply:

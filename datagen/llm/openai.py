@@ -185,18 +185,21 @@ class OpenAIBackend:
                 method,
                 url,
                 data=body,
-                headers=self._headers,
                 proxy=self._proxy,
                 allow_redirects=False,
                 timeout=limits or session.timeout,
             ) as response:
-                size = 0
-                async for part in response.content.iter_any():
+                content, size = response.content, 0
+                if content.is_eof():  # a short answer comes in one piece with its headers
+                    parts.append(content.read_nowait())
+                    size = len(parts[0])
+                while size <= MAX_REPLY and not content.at_eof():
+                    part = await content.readany()
                     parts.append(part)
                     size += len(part)
-                    if size > MAX_REPLY:
-                        response.close()
-                        raise Fault("too_large", self._scrubbed(b"".join(parts)[:MAX_REPLY]))
+                if size > MAX_REPLY:
+                    response.close()
+                    raise Fault("too_large", self._scrubbed(b"".join(parts)[:MAX_REPLY]))
                 return response.status, b"".join(parts), response.headers
         except TimeoutError as error:
             sent = not isinstance(error, aiohttp.ConnectionTimeoutError)
@@ -213,6 +216,7 @@ class OpenAIBackend:
             connector = aiohttp.TCPConnector(limit=self._connections + 1, ttl_dns_cache=300)
             self._session = aiohttp.ClientSession(
                 connector=connector,
+                headers=self._headers,
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,
