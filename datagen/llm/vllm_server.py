@@ -43,7 +43,7 @@ _PHASES = (
 _ERROR = re.compile(r"(?:^|\s)(?:\w+\.)*(\w*(?:Error|Exception)\b.*|error: .*)$")
 _HINTS = (
     (re.compile(r"out of memory|OutOfMemory|No available memory|larger than the available KV cache", re.I),
-     "Give it less with generator.vllm.args, as {max_model_len: 4096, gpu_memory_utilization: 0.8}, or a smaller model."),
+     "Give it less with generator.vllm.args, as {max_model_len: 4096}, or take a smaller model."),
     (re.compile(r"unrecognized arguments|invalid choice|expected one argument", re.I),
      "Correct generator.vllm.args; `vllm serve --help` lists what it takes."),
     (re.compile(r"is not a local folder|Repo ?id|not found|does not exist|No such file|couldn't connect", re.I),
