@@ -16,12 +16,12 @@ def canonical(value: Any) -> str:
 
 def digest(value: Any, length: int = 32) -> str:
     """BLAKE2b (RFC 7693) of ``canonical(value)`` as ``length`` hexadecimal characters."""
-    return digest_text(canonical(value), length)
+    return digest_canonical(canonical(value).encode("utf-8", "surrogatepass"), length=length)
 
 
-def digest_text(text: str, length: int = 32) -> str:
-    """The same of a text that is in canonical form already."""
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=32).hexdigest()[:length]
+def digest_canonical(*parts: bytes, length: int = 32) -> str:
+    """The same of a value that is in canonical form already, in UTF-8; its parts are joined."""
+    return hashlib.blake2b(b"".join(parts), digest_size=32).hexdigest()[:length]
 
 
 def sha256(data: bytes) -> str:

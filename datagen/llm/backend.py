@@ -15,7 +15,7 @@ from typing import Any, Protocol, Self
 from pydantic import Field
 from pydantic_core import to_json
 
-from datagen.core.hashing import canonical, digest_text
+from datagen.core.hashing import canonical, digest_canonical
 from datagen.core.record import Message, Record
 
 MAX_SCHEMAS = 256  # whose canonical form is remembered
@@ -57,13 +57,13 @@ class Request(Record):
         messages = [_told(m) for m in self.messages]
         try:
             plain = all(len(told) == 2 for told in messages)
-            texts = to_json(messages).decode() if plain else canonical(messages)
+            texts = to_json(messages) if plain else _encoded(messages)
         except ValueError:  # a lone surrogate, which has no UTF-8 form
-            texts = canonical(messages)
-        schema = "null" if self.json_schema is None else _schema_text(self.json_schema)
-        return digest_text(
-            f'{{"index":{canonical(self.index)},"messages":{texts},"model":{canonical(self.model)},'
-            f'"params":{canonical(self.params)},"schema":{schema}}}'
+            texts = _encoded(messages)
+        schema = b"null" if self.json_schema is None else _encoded_schema(self.json_schema)
+        rest = f',"model":{canonical(self.model)},"params":{canonical(self.params)},"schema":'
+        return digest_canonical(
+            b'{"index":%d,"messages":' % self.index, texts, rest.encode("utf-8", "surrogatepass"), schema, b"}"
         )
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
@@ -157,10 +157,10 @@ def _told(message: Message) -> list[Any]:
     return told
 
 
-_schemas: dict[tuple[int, ...], tuple[dict[str, Any], str]] = {}
+_schemas: dict[tuple[int, ...], tuple[dict[str, Any], bytes]] = {}
 
 
-def _schema_text(schema: dict[str, Any]) -> str:
+def _encoded_schema(schema: dict[str, Any]) -> bytes:
     """A schema in canonical form. Requests of one kind share its parts, and nobody changes a schema."""
     parts = tuple(map(id, schema.values()))
     known = _schemas.get(parts)
@@ -168,6 +168,10 @@ def _schema_text(schema: dict[str, Any]) -> str:
         return known[1]
     if len(_schemas) >= MAX_SCHEMAS:
         _schemas.clear()
-    text = canonical(schema)
+    text = _encoded(schema)
     _schemas[parts] = schema, text  # kept together, so that no other part can get the same id
     return text
+
+
+def _encoded(value: Any) -> bytes:
+    return canonical(value).encode("utf-8", "surrogatepass")

@@ -110,8 +110,11 @@ class CallLog:
 
     def get(self, key: str) -> Reply | None:
         """The reply kept for a key, with ``cached`` set, or None."""
-        with self._lock, self._explained():
-            row = self._db.execute(self._select, (key,)).fetchone()
+        try:
+            with self._lock:
+                row = self._db.execute(self._select, (key,)).fetchone()
+        except sqlite3.Error as error:
+            raise _explain(error, str(self.path or "in memory")) from error
         if row is None:
             return None
         text, finish, refusal, prompt_tokens, completion_tokens, attempts, extra = row

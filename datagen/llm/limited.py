@@ -80,6 +80,42 @@ class _Call:
     passed: int = 0
 
 
+class _Scope:
+    """Cancels the present task when its time is up: :func:`asyncio.timeout` with less work on the way."""
+
+    __slots__ = ("_before", "_limit_s", "_more", "_out", "_since", "_task", "_timer")
+
+    def __init__(self, limit_s: float, more: Callable[[float, float], float]) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        loop = asyncio.get_running_loop()
+        self._task = task
+        self._before = task.cancelling()
+        self._limit_s = limit_s
+        self._more = more
+        self._out = False
+        self._since = loop.time()
+        self._timer = loop.call_at(self._since + limit_s, self._run_out, True)
+
+    def _run_out(self, first: bool) -> None:
+        more = self._more(self._since, self._limit_s) if first else 0.0
+        if more > 0:
+            self._timer = asyncio.get_running_loop().call_later(more, self._run_out, False)
+        else:
+            self._out = True
+            self._task.cancel()
+
+    def ran_out(self) -> bool:
+        """Whether a cancellation is this one's alone."""
+        return self._out and self._task.cancelling() <= self._before + 1
+
+    def leave(self) -> None:
+        """Whatever came of it."""
+        self._timer.cancel()
+        if self._out:
+            self._task.uncancel()
+
+
 class Limited:
     """Sends requests as fast as the endpoint takes them; what waits is served by (priority, arrival).
 
@@ -155,12 +191,13 @@ class Limited:
             CallFailed: all attempts are used up, or the endpoint refuses this request.
             DatagenError: no request can be answered.
         """
-        if self.stopped is not None:
-            raise _copy(self.stopped)
         loop = asyncio.get_running_loop()
         call = _Call(next(self._arrivals))
         while True:
-            await self._enter(request.priority, call.arrival)
+            if self.stopped is not None:
+                raise _copy(self.stopped)
+            if not self._turns.try_enter():
+                await self._turns.enter(request.priority, call.arrival)
             answers_before = self._answers
             try:
                 if self._unready:
@@ -208,18 +245,19 @@ class Limited:
     async def _send(self, request: Request, call: _Call, sent_at: float) -> Reply:
         most = MOST * self.config.timeout_s
         limit_s = min(most, call.patience * self._latency.limit_s(request.purpose))
-        async with asyncio.timeout(None) as scope:
-            timer = asyncio.get_running_loop().call_at(sent_at + limit_s, self._overdue, scope, sent_at, limit_s)
-            try:
-                return await self.transport.complete(request)
-            finally:
-                timer.cancel()
+        scope = _Scope(limit_s, self._more)
+        try:
+            return await self.transport.complete(request)
+        except asyncio.CancelledError:
+            if scope.ran_out():
+                raise TimeoutError from None
+            raise
+        finally:
+            scope.leave()
 
-    def _overdue(self, scope: asyncio.Timeout, sent_at: float, limit_s: float) -> None:
-        more = min(4 * limit_s, self.config.timeout_s) - limit_s
-        if self._newest_answered > sent_at:
-            more = 0.0
-        scope.reschedule(asyncio.get_running_loop().time() + max(0.0, more))
+    def _more(self, sent_at: float, limit_s: float) -> float:
+        """Seconds that a request which has run into its limit may go on."""
+        return 0.0 if self._newest_answered > sent_at else min(4 * limit_s, self.config.timeout_s) - limit_s
 
     def _told(self, left: Left) -> None:
         per_request = 1.0 if left.what == "requests" else self._tokens
@@ -388,11 +426,6 @@ class Limited:
             self._sleeping.discard(nap)
 
     # Who may send
-
-    async def _enter(self, priority: int, arrival: int) -> None:
-        if self.stopped is not None:
-            raise _copy(self.stopped)
-        await self._turns.enter(priority, arrival)
 
     def _gate(self, inside: int, now: float) -> float:
         if inside >= self.window.limit or self._breaker.open:

@@ -181,14 +181,15 @@ class OpenAIBackend:
         session = self._open()
         parts: list[bytes] = []
         try:
-            async with session.request(
+            response = await session.request(
                 method,
                 url,
                 data=body,
                 proxy=self._proxy,
                 allow_redirects=False,
                 timeout=limits or session.timeout,
-            ) as response:
+            )
+            try:
                 content, size = response.content, 0
                 if content.is_eof():  # a short answer comes in one piece with its headers
                     parts.append(content.read_nowait())
@@ -198,9 +199,12 @@ class OpenAIBackend:
                     parts.append(part)
                     size += len(part)
                 if size > MAX_REPLY:
-                    response.close()
                     raise Fault("too_large", self._scrubbed(b"".join(parts)[:MAX_REPLY]))
-                return response.status, b"".join(parts), response.headers
+            except BaseException:
+                response.close()
+                raise
+            response.release()
+            return response.status, b"".join(parts), response.headers
         except TimeoutError as error:
             sent = not isinstance(error, aiohttp.ConnectionTimeoutError)
             raise Fault("timeout", self._scrubbed(b"".join(parts)), sent=sent) from None

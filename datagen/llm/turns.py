@@ -29,19 +29,26 @@ class Turns:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
 
+    def try_enter(self) -> bool:
+        """Take a turn where nobody waits and the gate is open. Who got one must call :meth:`leave`."""
+        if self._waiting:
+            return False
+        now = asyncio.get_running_loop().time()
+        if self._gate(self.inside, now) > 0:
+            return False
+        self.inside += 1
+        self._passed(now)
+        return True
+
     async def enter(self, priority: int, arrival: int) -> None:
         """Wait for a turn. Who got one must call :meth:`leave`.
 
         Raises:
             DatagenError: what :meth:`fail` was given.
         """
-        loop = asyncio.get_running_loop()
-        now = loop.time()
-        if not self._waiting and self._gate(self.inside, now) <= 0:
-            self.inside += 1
-            self._passed(now)
+        if self.try_enter():
             return
-        turn = loop.create_future()
+        turn = asyncio.get_running_loop().create_future()
         heapq.heappush(self._waiting, (priority, arrival, turn))
         self.look()
         try:
