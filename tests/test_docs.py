@@ -5,16 +5,19 @@ from __future__ import annotations
 import re
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 import pytest
 import typer.main
 
 from datagen import cli, config, finished, scaffold
 from datagen.core import errors
-from datagen.core.record import Chunk, Document, Lineage, Message, Sample, Verdict
+from datagen.core.record import Chunk, Document, Lineage, Message, Sample, Task, Verdict
 from datagen.engine import codec, store
+from datagen.generate.config import RecipeName
 from datagen.generate.samples import question_answer
+from datagen.llm import flaws
+from datagen.llm.presets import PRESETS
 from datagen.output import export
 from datagen.output.formats import FORMATS
 from datagen.sources.parsed import Options, Unreadable
@@ -22,10 +25,14 @@ from datagen.sources.readers import KINDS
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted(DOCS.glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted(DOCS.rglob("*.md"))]
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 KEYS = config.keys()
 _LINK = re.compile(r"\[[^\]\n]*\]\(([^)\s]+)\)")
+
+
+def _name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
 
 
 @cache
@@ -95,7 +102,18 @@ def _check_line(line: str, known: dict[str, Any], root: set[str]) -> None:
             assert word in options, line
         if words[i - 1] == "--set":
             key = word.strip("'").split("=")[0]
-            assert key in KEYS, f"{key} in: {line}"
+            assert is_key(key), f"{key} in: {line}"
+
+
+def is_key(name: str) -> bool:
+    """Is it a key of the configuration, or an entry of one that is a mapping?"""
+    if name in KEYS:
+        return True
+    mapping, _, entry = name.rpartition(".")
+    kind = KEYS[mapping].annotation if mapping in KEYS else None
+    if get_origin(kind) is not dict:
+        return False
+    return get_args(kind)[0] is str or entry in get_args(get_args(kind)[0])
 
 
 def test_the_options_of_the_program_itself_are_documented() -> None:
@@ -122,7 +140,7 @@ def test_keys_named_in_the_pages_exist() -> None:
     for path in PAGES:
         for name in re.findall(r"`([a-z_]+(?:\.[a-z_]+)+)(?:=[^`]*)?`", path.read_text(encoding="utf-8")):
             if name.split(".")[0] in sections and not name.endswith((".md", ".py", ".yaml")):
-                assert name in known, f"{path.name}: {name}"
+                assert name in known or is_key(name), f"{path.name}: {name}"
 
 
 def slug(heading: str) -> str:
@@ -130,7 +148,7 @@ def slug(heading: str) -> str:
     return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda p: p.name)
+@pytest.mark.parametrize("path", PAGES, ids=_name)
 def test_links_resolve(path: Path) -> None:
     text = _FENCE.sub("", path.read_text(encoding="utf-8"))
     for target in _LINK.findall(text):
@@ -146,7 +164,28 @@ def test_links_resolve(path: Path) -> None:
 
 def test_the_readme_leads_to_every_page() -> None:
     linked = set(_LINK.findall(page("/README.md")))
-    assert {f"docs/{p.name}" for p in DOCS.glob("*.md")} <= linked
+    pages = {p.relative_to(ROOT).as_posix() for p in [*DOCS.glob("*.md"), *DOCS.glob("recipes/*.md")]}
+    assert pages | {"docs/providers/README.md"} <= linked
+
+
+def test_the_page_on_servers_leads_to_that_of_each_preset() -> None:
+    linked = set(_LINK.findall(page("providers/README.md")))
+    assert {preset.page for preset in PRESETS.values()} <= linked
+
+
+def test_every_prompt_is_documented() -> None:
+    listed = rows(section("generation.md", "Change a prompt"))
+    for path in (ROOT / "prompts").rglob("*.*"):
+        name = path.relative_to(ROOT / "prompts").as_posix()
+        if not name.endswith(".examples.jsonl"):
+            assert re.sub(r"^generate/tasks/\w+\.md", "generate/tasks/FAMILY.md", name) in listed, name
+
+
+def test_every_recipe_and_flaw_is_documented() -> None:
+    assert set(get_args(RecipeName)) <= rows(section("generation.md", "Which recipes are there?"))
+    assert set(flaws.load().by_name) <= rows(section("pairs.md", "Which flaws are there?"))
+    for name in get_args(RecipeName):
+        assert page(f"recipes/{name}.md").startswith(f"# The recipe {name}\n")
 
 
 def test_the_readme_shows_the_two_commands() -> None:
@@ -173,7 +212,7 @@ def test_every_file_of_a_run_folder_is_documented() -> None:
     listed = rows(section("run-folder.md", "Files"))
     splits = {f"export/sft.{split}.jsonl" for split in ("train", "valid", "test")}
     exported = {f"export/{name}" for name in (export.LINEAGE, export.CARD, export.NOT_WRITTEN)}
-    written = {"calls.sqlite", "failed.jsonl", "ledger.json", "report.html", "report.json"}
+    written = {"calls.sqlite", "vllm.log", "failed.jsonl", "ledger.json", "report.html", "report.json"}
     assert listed - {"run file", "---"} == {
         *splits, *exported, *written, *(finished.RUN, finished.SHARDS, finished.EVENTS), store.LOCK,
         "NN-stage-hash/*.parquet",
@@ -204,7 +243,9 @@ def test_a_run_leaves_no_file_that_is_not_documented(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("title", "kind"), [("documents", Document), ("chunks", Chunk), ("samples", Sample)], ids=["doc", "chunk", "sample"]
+    ("title", "kind"),
+    [("documents", Document), ("chunks", Chunk), ("tasks", Task), ("samples", Sample)],
+    ids=["doc", "chunk", "task", "sample"],
 )
 def test_the_documented_columns_exist(title: str, kind: type[Any]) -> None:
     found = re.search(rf"^Columns of {title}.*?:\n\n(.*?)\n\n", section("run-folder.md", "Shards"), re.M | re.DOTALL)
@@ -257,7 +298,7 @@ def fences(path: Path) -> list[tuple[str, str]]:
     return [(m[1], m[2]) for m in _FENCE.finditer(path.read_text(encoding="utf-8"))]
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda p: p.name)
+@pytest.mark.parametrize("path", PAGES, ids=_name)
 def test_python_examples_compile(path: Path) -> None:
     for language, body in fences(path):
         if language == "python":
