@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 KEPT = 256  # latencies of each kind of request
 ENOUGH = 20  # before any is known well enough
 REFRESH = 16
-FLOOR_S = 5.0
+FLOOR_S = 2.0
 TIMES = 4.0  # the slowest hundredth
 MOST = 4.0  # the configured limit
 
@@ -24,7 +24,7 @@ class _Kind:
 class Latency:
     """Observed latencies by kind of request (its purpose: a judgement is shorter than a dialogue).
 
-    The time limit of a request is 4 times the slowest hundredth of the last 256 like it, at least 5 s and
+    The time limit of a request is 4 times the slowest hundredth of the last 256 like it, at least 2 s and
     at most 4 times ``timeout_s``; until 20 are known, ``timeout_s``. So a request that hangs on a fast
     server is given up after seconds, and a server that is slow by nature is given more than ``timeout_s``
     as soon as its latencies show that, because each request abandoned there is work it has done and does

@@ -15,6 +15,7 @@ from datagen.llm import problems
 from datagen.llm.backend import CallFailed, Reply, Request
 from datagen.llm.breaker import Breaker
 from datagen.llm.config import ClientConfig
+from datagen.llm.deadline import Deadline
 from datagen.llm.faults import Fault, Rejected
 from datagen.llm.headers import Left
 from datagen.llm.latency import MOST, Latency
@@ -69,6 +70,7 @@ class _Call:
         patience: factor on the time limit.
         denied: HTTP 429 it got; denied_at: when the last of them was sent.
         passed: times others were let in between two of them.
+        alone_s: seconds that the last of them asked this one request to wait.
     """
 
     arrival: int
@@ -78,42 +80,7 @@ class _Call:
     denied: int = 0
     denied_at: float = 0.0
     passed: int = 0
-
-
-class _Scope:
-    """Cancels the present task when its time is up: :func:`asyncio.timeout` with less work on the way."""
-
-    __slots__ = ("_before", "_limit_s", "_more", "_out", "_since", "_task", "_timer")
-
-    def __init__(self, limit_s: float, more: Callable[[float, float], float]) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        loop = asyncio.get_running_loop()
-        self._task = task
-        self._before = task.cancelling()
-        self._limit_s = limit_s
-        self._more = more
-        self._out = False
-        self._since = loop.time()
-        self._timer = loop.call_at(self._since + limit_s, self._run_out, True)
-
-    def _run_out(self, first: bool) -> None:
-        more = self._more(self._since, self._limit_s) if first else 0.0
-        if more > 0:
-            self._timer = asyncio.get_running_loop().call_later(more, self._run_out, False)
-        else:
-            self._out = True
-            self._task.cancel()
-
-    def ran_out(self) -> bool:
-        """Whether a cancellation is this one's alone."""
-        return self._out and self._task.cancelling() <= self._before + 1
-
-    def leave(self) -> None:
-        """Whatever came of it."""
-        self._timer.cancel()
-        if self._out:
-            self._task.uncancel()
+    alone_s: float = 0.0
 
 
 class Limited:
@@ -245,15 +212,15 @@ class Limited:
     async def _send(self, request: Request, call: _Call, sent_at: float) -> Reply:
         most = MOST * self.config.timeout_s
         limit_s = min(most, call.patience * self._latency.limit_s(request.purpose))
-        scope = _Scope(limit_s, self._more)
+        deadline = Deadline(limit_s, self._more)
         try:
             return await self.transport.complete(request)
         except asyncio.CancelledError:
-            if scope.ran_out():
+            if deadline.ran_out():
                 raise TimeoutError from None
             raise
         finally:
-            scope.leave()
+            deadline.leave()
 
     def _more(self, sent_at: float, limit_s: float) -> float:
         """Seconds that a request which has run into its limit may go on."""
@@ -312,7 +279,11 @@ class Limited:
         call.denied_at = sent_at
         if call.passed >= SUSPECT:
             return True
-        if not self.pace.refused(sent_at, now, fault.retry_after):
+        call.alone_s = 0.0
+        blame = self.pace.refused(sent_at, now, fault.retry_after)
+        if blame != "rate":
+            call.alone_s = fault.retry_after or 0.0
+        if blame == "rest":
             self.window.bad(sent_at, now)
             return True
         self._refused_since = now if self._refused_since is None else self._refused_since
@@ -345,7 +316,7 @@ class Limited:
             self._ask_at *= 2
             await self._put_canary(request.model)
         if fault.reason == "http_429" and call.passed < SUSPECT:
-            await self._sleep(self._draw() * min(MAX_DENIED_WAIT_S, self._ceiling(call.denied)))
+            await self._sleep(max(self._draw() * min(MAX_DENIED_WAIT_S, self._ceiling(call.denied)), call.alone_s))
         else:
             await self._sleep(max(self._draw() * self._ceiling(max(1, call.counted)), fault.retry_after or 0.0))
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from bisect import insort
 from collections import deque
+from itertools import takewhile
 from typing import Literal
 
 RAMP_S = 0.025  # the first requests: 8 in 25 ms, 24 in 50 ms, 56 in 75 ms …
@@ -22,6 +24,10 @@ RETRY = 0.25  # of the time between two requests, after which the next one tries
 SPAN_S = 1.0  # shortest span that a rate is read from
 ROUNDED_S = 2.0  # whole seconds up to here may have been rounded up
 LATE = 2.0  # requests that may be made up for when a timer fires late
+# So many among so many requests, in the order of sending, are not refused at random: where 1 in 10 is, such a row
+# comes once in 100,000. A limiter refuses most of what goes beyond its rate.
+ROWS = ((6, 7), (10, 18), (24, 100))
+HEALTHY = 32  # requests answered, after which what a single refusal says is doubted
 EPOCH = 40  # requests
 UNRELIEVED = 0.08  # share refused, of an epoch, that pacing would have relieved if the rate were the cause
 UNRELIEVED_EPOCHS = 3
@@ -30,6 +36,8 @@ FALLEN = 0.6  # of the settled pace: what is still refused then is not refused f
 OFF_S = 30.0
 LONG_EPOCH = 100  # requests
 REALLY = 0.5  # share refused, of LONG_EPOCH requests, that is about the rate after all
+
+Refusal = Literal["rate", "single", "rest"]
 
 
 class Pace:
@@ -49,8 +57,10 @@ class Pace:
     advice of this endpoint is known to be rounded; and where a pace is known, such advice is followed only
     after three refusals in a row.
 
-    Refusals that slowing down does not relieve (some servers and proxies refuse at random, or for what
-    a request holds) are not about the rate: pacing then rests for a while.
+    Some servers and proxies refuse at random, or for what a request holds. Single refusals among requests that
+    are let in close nothing. The first ``Retry-After`` of such a one is obeyed by all, but a single request is
+    sent after an eighth of it: if it is let in, what such refusals say is for the request that got it. And where
+    slowing down does not relieve refusals, they are not about the rate: pacing then rests for a while.
 
     All times are in seconds of one clock. Not thread-safe.
 
@@ -62,6 +72,7 @@ class Pace:
         self.rate: float | None = None
         self._state: Literal["open", "closed", "paced"] = "open"
         self._sends = 0
+        self._answered = 0
         self._refused = 0
         self._began: float | None = None  # the present row of requests
         self._before = 0  # let in before it
@@ -82,6 +93,9 @@ class Pace:
         self._first_growth = FIRST_GROWTH
         self._scale = 1.0  # seconds the limit seems to count in
         self._early: float | None = None
+        self._times: deque[float] = deque(maxlen=4 * RAMP_UNTIL)  # when the last requests went out
+        self._turned_away: list[int] = []  # the last that were refused, by their numbers
+        self._single = False  # the advice that comes with single refusals is for one request
         self._advice_is_rounded = False
         self._epoch = (0, 0)
         self._unrelieved = 0
@@ -99,6 +113,8 @@ class Pace:
             self._grow(now)
             return max(0.0, self._next_at - now)
         wait = max(0.0, self._opens_at - now)
+        if wait and self._early is not None:
+            wait = max(0.0, min(self._opens_at, self._early) - now)
         return max(wait, self._next_at - now) if self._ramping else wait
 
     def sent(self, now: float) -> None:
@@ -108,12 +124,15 @@ class Pace:
             self._began, self._before = now, let_in
         self._last_sent = now
         self._sends += 1
+        self._times.append(now)
         if self._ramping:
             self._ramping = self._sends < RAMP_UNTIL
             step = RAMP_S * math.log2(1 + 1 / (RAMP_FROM + self._sends))
             self._next_at = max(self._next_at, now - 0.002) + step
         if self._state == "closed":
             self._probe = now
+        elif self._state == "open" and self._early is not None and now < self._opens_at:
+            self._probe, self._early = now, None
         elif self._state == "paced" and self.rate is not None:
             gap = 1 / self.rate
             self._next_at = max(self._next_at, now - LATE * gap) + gap
@@ -121,10 +140,13 @@ class Pace:
 
     def let_in(self, sent_at: float) -> None:
         """A request was answered with anything but a refusal."""
+        self._answered += 1
         if self._state == "closed" and sent_at >= self._closed_at:
             self._open_up(sent_at)
+        elif self._state == "open" and self._probe is not None and sent_at >= self._probe:
+            self._probe, self._opens_at, self._single = None, 0.0, True
 
-    def refused(self, sent_at: float, now: float, retry_after: float | None) -> bool:
+    def refused(self, sent_at: float, now: float, retry_after: float | None) -> Refusal:
         """A request was answered with HTTP 429.
 
         Args:
@@ -132,24 +154,48 @@ class Pace:
             retry_after: seconds the endpoint asks to wait.
 
         Returns:
-            Whether the rate is to blame.
+            Whether the rate is to blame, or this is a single refusal, or pacing rests.
         """
         self._refused += 1
-        self._ramping = False
+        later = sum(1 for _ in takewhile(lambda at: at > sent_at, reversed(self._times)))
+        insort(self._turned_away, self._sends - later)
+        del self._turned_away[: -ROWS[-1][0]]
         self._turnaround = max(now - sent_at, 0.7 * self._turnaround)
         if now < self._off_until:
             self._count_epoch(now)
-            self._obey(retry_after, now)
-            return False
+            self._obey_alone(retry_after, now)
+            return "rest"
         if self._state == "open":
+            probed = self._probe is not None and sent_at >= self._probe
+            if not probed and not self._in_rows():
+                self._obey_alone(retry_after, now)
+                return "single"
             self._close(now)
+            if probed:
+                self._early = math.inf  # it was tried: the first advice stands
+                return "rate"
         elif self._state == "closed":
             if sent_at >= self._closed_at:
                 self._probe = None
         elif sent_at >= self._refused_at:
             self._slow_down(sent_at, now)
         self._obey(retry_after, now)
-        return True
+        return "rate"
+
+    def _in_rows(self) -> bool:
+        """Are the last refusals too many for single ones?"""
+        numbers = self._turned_away
+        return any(len(numbers) >= k and numbers[-1] - numbers[-k] < n for k, n in ROWS)
+
+    def _obey_alone(self, retry_after: float | None, now: float) -> None:
+        """Hold all back for what a single refusal says, until that is known to be for one request."""
+        if retry_after is None or (self._single and retry_after <= ROUNDED_S):
+            return
+        if now + retry_after > self._opens_at:
+            doubted = retry_after == int(retry_after) or self._answered >= HEALTHY
+            if doubted and self._opens_at <= now and retry_after <= ROUNDED_S:
+                self._early = now + retry_after / 8
+            self._opens_at = now + retry_after
 
     def told(self, limit: float, remaining: float, reset_s: float, per_request: float = 1.0) -> None:
         """What the endpoint says in ``x-ratelimit-*`` headers (OpenAI, "Rate limits": headers).
@@ -188,6 +234,8 @@ class Pace:
 
     def _close(self, now: float) -> None:
         self._state = "closed"
+        self._ramping = self._single = False
+        self._early = self._probe = None
         self._closed_at = now
         self._probe, self._probe_gap = None, FIRST_PROBE_S
         self._row = (now if self._began is None else self._began, self._before)

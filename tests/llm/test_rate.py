@@ -82,13 +82,13 @@ def test_the_allowed_rate_is_used_up_with_few_refusals(rate: int, kind: str, ret
         assert outcome.refused <= 0.05 * (count + outcome.refused)
 
 
-@pytest.mark.parametrize("retry_after", [None, 1.0])
-@pytest.mark.parametrize("share", [0.02, 0.1, 0.3])
-def test_refusals_at_random_do_not_slow_everything_down(share: float, retry_after: float | None) -> None:
+@pytest.mark.parametrize("retry_after", [None, 0.5, 1.0])
+@pytest.mark.parametrize(("share", "times"), [(0.02, 1.3), (0.1, 1.4), (0.3, 8.0)])
+def test_refusals_at_random_do_not_slow_everything_down(share: float, times: float, retry_after: float | None) -> None:
     """No limiter: some servers refuse at random, and slowing down does not help."""
     for seed in range(3):
         outcome = drive(share, 3000, retry_after=retry_after, seed=seed)
-        assert outcome.span <= 8 * 3000 / 64 * 0.2
+        assert outcome.span <= times * 3000 / 64 * 0.2
         assert outcome.refused <= 1.5 * 3000 * share / (1 - share)
 
 
@@ -101,7 +101,7 @@ def test_a_quota_by_the_minute_costs_few_refusals() -> None:
 def test_a_long_retry_after_is_kept() -> None:
     pace = Pace()
     pace.sent(0.0)
-    assert pace.refused(0.0, 0.1, 30.0)
+    assert pace.refused(0.0, 0.1, 30.0) == "single"
     assert pace.wait(0.2) == pytest.approx(29.9)
     assert pace.wait(30.2) == 0
 
