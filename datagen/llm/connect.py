@@ -245,6 +245,8 @@ async def _resolve(endpoint: Endpoint, log: CallLog) -> Facts:
         transport.dialects[model] = dialect
         return _facts(model, dialect)
     offered = await _first_look(transport)
+    if endpoint.vllm is not None and model not in (offered or ()):  # known before it is started, which takes minutes
+        raise problems.unknown_model(endpoint.base_url, model, offered or ())
     if not model:
         if offered is None or len(offered) != 1:
             raise problems.choose_model(endpoint.base_url, offered or ())

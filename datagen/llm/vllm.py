@@ -7,16 +7,18 @@ import contextlib
 from collections.abc import Callable
 from typing import Any
 
-from datagen.core.errors import StoppedEarly
+from datagen.core.errors import StoppedEarly, UsageError
 from datagen.core.progress import say
 from datagen.llm.backend import Reply, Request
 from datagen.llm.dialect import Dialects
 from datagen.llm.faults import Fault
+from datagen.llm.vllm_pulse import Pulse
 from datagen.llm.vllm_server import Launch, Server
 
 LOOK_EVERY_S = 5.0
-SILENT_S = 60.0
-"""A server whose ``/health`` is silent for so long while requests are in flight hangs, and is started again."""
+LOOK_S = 5.0
+AGAIN_S = 2.0
+"""Before a start that follows a failed one: a GPU gives the memory of a process back a moment after its end."""
 # After these an engine may be dead; anything else is an answer.
 _SUSPECT = frozenset({"connection", "truncated", "timeout", "bad_envelope", "http_500", "http_502", "http_503"})
 
@@ -58,7 +60,7 @@ class VllmTransport:
         """
         server, http = self._server, self._http
         if server is None or http is None or not server.running:
-            raise Fault("engine", "the server does not run", free=True)
+            raise Fault("engine", "the server does not run", free=True, sent=False)
         self._in_flight += 1
         try:
             reply: Reply = await http.complete(request)
@@ -78,27 +80,36 @@ class VllmTransport:
             StoppedEarly: it has been started too often.
         """
         async with self._lock:
-            if self._server is not None and self._server.running and self._http is not None:
-                return
-            await self._end()
-            if self._starts > self.launch.config.restarts:
-                raise StoppedEarly(
-                    f"vLLM with {self.launch.model} has died {self._starts} times.",
-                    "generator.vllm.restarts allows no further start.",
-                    f"See why in {self.launch.log or 'its log'}; the same command then continues.",
-                )
-            if self._starts:
-                say(f"vLLM has died; starting it again ({self._starts} of {self.launch.config.restarts}).")
-            self._starts += 1
-            server = Server(self.launch, say)
-            await server.start()
-            from datagen.llm.openai import OpenAIBackend  # aiohttp takes 0.2 s to import
+            said = "It died again and again while it was asked."
+            while self._server is None or self._http is None or not self._server.running:
+                await self._end()
+                if self._starts > self.launch.config.restarts:
+                    raise StoppedEarly(
+                        f"vLLM with {self.launch.model} has died, and generator.vllm.restarts allows no further start.",
+                        said,
+                        f"See {self.launch.log or 'its log'}; when it is mended, the same command continues.",
+                    )
+                if self._starts:
+                    say(f"vLLM has died; starting it again ({self._starts} of {self.launch.config.restarts}).")
+                self._starts += 1
+                try:
+                    await self._start()
+                except UsageError as error:
+                    if self._starts == 1:
+                        raise
+                    said = error.why
+                    await asyncio.sleep(AGAIN_S)
 
-            self._http = OpenAIBackend(server.url, server.key, "", self._connections)
-            self._http.dialects = self.dialects
-            self._http.told = self.told
-            self._server = server
-            self._watch = asyncio.create_task(self._mind(server))
+    async def _start(self) -> None:
+        server = Server(self.launch, say)
+        await server.start()
+        from datagen.llm.openai import OpenAIBackend  # aiohttp takes 0.2 s to import
+
+        self._http = OpenAIBackend(server.url, server.key, "", self._connections)
+        self._http.dialects = self.dialects
+        self._http.told = self.told
+        self._server = server
+        self._watch = asyncio.create_task(self._mind(server))
 
     async def models(self, limit_s: float) -> tuple[str, ...] | None:
         """The adapters and the model; nothing is started to say so."""
@@ -115,37 +126,36 @@ class VllmTransport:
 
     async def _well(self, server: Server) -> bool:
         """Does the server still answer? If not it is ended, for all who wait for it."""
-        if server is self._server and server.running and await server.healthy(LOOK_EVERY_S):
+        if server is self._server and server.running and await server.healthy(LOOK_S):
             await asyncio.sleep(0.2)  # an engine that has just died is noticed a moment later
-            if server.running and await server.healthy(LOOK_EVERY_S):
+            if server.running and await server.healthy(LOOK_S):
                 return True
-        if server is self._server:
-            async with self._lock:
-                if server is self._server:
-                    await self._end()
+        async with self._lock:
+            if server is self._server:
+                await self._end()
         return False
 
     async def _mind(self, server: Server) -> None:
         """End a server that hangs: what is in flight then fails, and it is started again."""
-        silent = 0.0
+        pulse = Pulse()
         while server.running:
             await asyncio.sleep(LOOK_EVERY_S)
-            if not self._in_flight or await server.healthy(LOOK_EVERY_S):
-                silent = 0.0
-                continue
-            silent += 2 * LOOK_EVERY_S
-            if silent >= SILENT_S:
-                say("vLLM does not answer any more.")
-                server.stop()
+            waiting = self._in_flight > 0
+            healthy = waiting and await server.healthy(LOOK_S)
+            steps = await server.steps(LOOK_S) if healthy else None
+            why = pulse.look(waiting=waiting and self._in_flight > 0, healthy=healthy, steps=steps)
+            if why and server.running:
+                say(f"vLLM {why}.")
+                await asyncio.to_thread(server.stop)
 
     async def _end(self) -> None:
         watch, self._watch = self._watch, None
-        if watch is not None and watch is not asyncio.current_task():
+        if watch is not None:
             watch.cancel()
         http, self._http = self._http, None
         server, self._server = self._server, None
         if server is not None:
-            await asyncio.to_thread(server.stop)
+            await asyncio.to_thread(server.close)
         if http is not None:
             with contextlib.suppress(Exception):
                 await http.close()

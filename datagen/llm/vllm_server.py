@@ -1,4 +1,4 @@
-"""One vLLM server process: found, started, waited for, ended. What it says at a failed start is understood."""
+"""One vLLM server process: found, started, waited for, looked at, ended."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from importlib import metadata
@@ -20,35 +21,30 @@ from pathlib import Path
 
 from datagen.core.errors import DatagenError, UsageError
 from datagen.core.section import Section
+from datagen.llm import vllm_says
 from datagen.llm.vllm_config import Argument, VllmConfig
 
 LOG_BYTES = 20_000_000
-"""A log larger than this is put aside when the server starts."""
+"""A log larger than this is put aside as ``.1``."""
 TAIL_BYTES = 64_000
+STOP_S = 15.0
 POLL_S = 0.5
+LOOK_S = 2.0
 # Our defaults, unless `args` says otherwise: requests of one passage share a prefix, and a model's own sampling
-# defaults (generation_config.json) must not change what was asked for.
-_DEFAULTS: dict[str, Argument] = {"enable_prefix_caching": True, "generation_config": "vllm"}
+# defaults (generation_config.json) must not change what was asked for. A line a request tells nothing.
+_DEFAULTS: dict[str, Argument] = {
+    "enable_prefix_caching": True,
+    "generation_config": "vllm",
+    "uvicorn_log_level": "warning",
+}
 _OURS = frozenset({"host", "port", "api_key", "model", "served_model_name", "lora_modules", "enable_lora"})
-_PHASES = (
-    ("Application startup complete", "ready"),
-    ("Capturing", "capturing graphs"),
-    ("torch.compile", "compiling"),
-    ("KV cache", "setting up the key-value cache"),
-    ("Loading weights took", "weights are loaded"),
-    ("Loading safetensors", "loading the weights"),
-    ("Starting to load model", "loading the weights"),
-    ("Initializing a V1 LLM engine", "starting the engine"),
-)
-_ERROR = re.compile(r"(?:^|\s)(?:\w+\.)*(\w*(?:Error|Exception)\b.*|error: .*)$")
-_HINTS = (
-    (re.compile(r"out of memory|OutOfMemory|No available memory|larger than the available KV cache", re.I),
-     "Give it less with generator.vllm.args, as {max_model_len: 4096}, or take a smaller model."),
-    (re.compile(r"unrecognized arguments|invalid choice|expected one argument", re.I),
-     "Correct generator.vllm.args; `vllm serve --help` lists what it takes."),
-    (re.compile(r"is not a local folder|Repo ?id|not found|does not exist|No such file|couldn't connect", re.I),
-     "Check generator.model: a folder on this machine, or a name that the model hub knows."),
-)  # fmt: skip
+PORTS = 3
+"""Ports tried, as another program may take one between its choice and its use."""
+MAX_ANSWER = 1_000_000  # bytes
+_STEPS = re.compile(rb"^vllm:iteration_tokens_total_count(?:\{[^}]*\})? ([0-9.eE+]+)\s*$", re.M)
+# Ranks that vLLM takes for --max-lora-rank (its documentation, "LoRA Adapters"); its default is 16.
+_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
+_DEFAULT_RANK = 16
 
 
 class Launch(Section):
@@ -96,7 +92,7 @@ def arguments(launch: Launch, port: int) -> list[str]:
     """The command line after the command itself.
 
     Raises:
-        UsageError: an argument that is ours to set.
+        UsageError: an argument that is ours to set, or an adapter that is none.
     """
     given = {name.lstrip("-").replace("-", "_"): value for name, value in launch.config.args.items()}
     if taken := sorted(_OURS & set(given)):
@@ -115,6 +111,9 @@ def arguments(launch: Launch, port: int) -> list[str]:
         else:
             out += [flag, str(value)]
     if launch.config.adapters:
+        rank = max(map(_rank, launch.config.adapters.values()))
+        if rank > _DEFAULT_RANK and "max_lora_rank" not in given:
+            out += ["--max-lora-rank", str(next((known for known in _RANKS if known >= rank), rank))]
         modules = [json.dumps({"name": name, "path": path}) for name, path in launch.config.adapters.items()]
         out += ["--enable-lora", "--lora-modules", *modules]
     return out
@@ -139,7 +138,8 @@ class Server:
         self.url = ""
         self._port = 0
         self._keeper: subprocess.Popen[bytes] | None = None
-        self._log = Path(launch.log) if launch.log else Path(os.devnull)
+        self._temporary = "" if launch.log else tempfile.mkdtemp(prefix="datagen-vllm-")
+        self._log = Path(launch.log or Path(self._temporary) / "vllm.log").absolute()
         self._begins = 0
 
     @property
@@ -153,115 +153,154 @@ class Server:
         Raises:
             UsageError: there is no vLLM, or it ends or stays silent before it answers.
         """
-        command = found(self.launch.config)
-        if command is None:
-            raise UsageError(
-                "There is no vLLM to start.",
-                "The command vllm is neither beside this Python nor on the PATH."
-                if not self.launch.config.command
-                else "generator.vllm.command names no program that can be started.",
-                "Install it with `pip install vllm`, or name it with --set generator.vllm.command=COMMAND.",
-            )
-        self._port = _free_port()
-        self.url = f"http://127.0.0.1:{self._port}/v1"
-        named = ["--model", self.launch.model] if "api_server" in command[-1] else ["serve", self.launch.model]
-        self._rotate()
+        command = _command(self.launch.config)
+        api_server = any("api_server" in word for word in command)
+        named = ["--model", self.launch.model] if api_server else ["serve", self.launch.model]
         self._say(f"Starting vLLM with {self.launch.model} …")
-        self._keep([*command, *named, *arguments(self.launch, self._port)])
         try:
-            await self._until_healthy()
+            for left in reversed(range(PORTS)):
+                self._port = _free_port()
+                self.url = f"http://127.0.0.1:{self._port}/v1"
+                self._keep([*command, *named, *arguments(self.launch, self._port)])
+                if await self._until_healthy(may_move=left > 0):
+                    return
+                self.stop()
         except BaseException:
-            self.stop()
+            await asyncio.shield(asyncio.to_thread(self.close))
             raise
 
     def _keep(self, command: list[str]) -> None:
+        self._begins = self._log.stat().st_size if self._log.exists() else 0
         env = {**os.environ, "VLLM_NO_USAGE_STATS": "1", **self.launch.config.env, "VLLM_API_KEY": self.key}
         keeper = Path(__file__).with_name("vllm_keeper.py")
         # The file itself, isolated: neither this package nor the user's folder is to get in the server's way.
         self._keeper = subprocess.Popen(
-            [sys.executable, "-I", str(keeper), str(self._log), *command],
+            [sys.executable, "-I", str(keeper), str(self._log), str(LOG_BYTES), *command],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
             env=env,
             start_new_session=True,
         )
 
-    async def _until_healthy(self) -> None:
+    async def _until_healthy(self, may_move: bool) -> bool:
+        """True where it answers; False where its port was taken and another may be tried."""
         begun, told = time.monotonic(), ""
-        while not await self.healthy(2.0):
+        while not (self.running and await self.healthy(LOOK_S) and await self._is_ours()):
+            lines = self._tail()
             if not self.running:
-                raise self._failed("It ended before it answered")
+                if may_move and vllm_says.port_taken(lines):
+                    return False
+                raise self._failed("It ended before it answered", lines)
             waited = time.monotonic() - begun
             if waited > self.launch.config.start_timeout_s:
-                raise self._failed(f"It did not answer within {waited:,.0f} seconds")
-            phase = self._phase()
+                raise self._failed(f"It did not answer within {waited:,.0f} seconds", lines)
+            phase = vllm_says.phase(lines)
             if phase and phase != told:
                 told = phase
                 self._say(f"  vLLM: {phase} ({waited:,.0f} s)")
             await asyncio.sleep(POLL_S)
         self._say(f"  vLLM answers after {time.monotonic() - begun:,.0f} s.")
+        return True
 
     async def healthy(self, limit_s: float) -> bool:
         """Does ``/health`` answer with 200? vLLM answers 503 where its engine has died."""
+        return (await self._get("/health", limit_s))[0] == 200
+
+    async def steps(self, limit_s: float) -> float | None:
+        """Steps its engine has made, from ``/metrics``; None where it does not say."""
+        _, body = await self._get("/metrics", limit_s)
+        found = _STEPS.findall(body)
+        return sum(map(float, found)) if found else None
+
+    async def _is_ours(self) -> bool:
+        """Another program that took the port may answer too, but not to our key alone."""
+        path, header = "/v1/models", f"Authorization: Bearer {self.key}\r\n"
+        return (await self._get(path, LOOK_S))[0] == 401 and (await self._get(path, LOOK_S, header))[0] == 200
+
+    async def _get(self, path: str, limit_s: float, header: str = "") -> tuple[int, bytes]:
+        """Status and the whole answer; 0 where there is none."""
         try:
             async with asyncio.timeout(limit_s):
-                reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+                reader, writer = await asyncio.open_connection("127.0.0.1", self._port, limit=MAX_ANSWER)
                 try:
-                    writer.write(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-                    return b" 200 " in await reader.readline()
+                    writer.write(f"GET {path} HTTP/1.0\r\nHost: localhost\r\n{header}\r\n".encode())
+                    answer = b""
+                    while len(answer) < MAX_ANSWER and (part := await reader.read(MAX_ANSWER)):
+                        answer += part
                 finally:
                     writer.close()
-        except (OSError, TimeoutError, ValueError):
-            return False
+            return int(answer.split(None, 2)[1]), answer
+        except (OSError, TimeoutError, ValueError, IndexError):
+            return 0, b""
 
     def stop(self) -> None:
-        """End it and all its processes; returns when they are gone."""
+        """End it and all its processes; returns when they are gone. Harmless for one that has ended."""
         if self._keeper is None:
             return
         if self._keeper.stdin is not None:
             with contextlib.suppress(OSError):
                 self._keeper.stdin.close()  # the keeper takes that as the end
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._keeper.wait(15)
+            self._keeper.wait(STOP_S)
         if self._keeper.poll() is None:
             self._keeper.kill()  # its watcher ends the server
             self._keeper.wait()
 
-    def _rotate(self) -> None:
-        if not self.launch.log:
-            return
-        with contextlib.suppress(OSError):
-            if self._log.stat().st_size > LOG_BYTES:
-                self._log.replace(self._log.with_suffix(".log.1"))
-        with contextlib.suppress(OSError):
-            self._begins = self._log.stat().st_size
+    def close(self) -> None:
+        """End it, and drop a log that nobody asked for."""
+        self.stop()
+        if self._temporary:
+            shutil.rmtree(self._temporary, ignore_errors=True)
 
     def _tail(self) -> list[str]:
         try:
             with self._log.open("rb") as file:
                 end = file.seek(0, os.SEEK_END)
-                file.seek(max(self._begins, end - TAIL_BYTES))
+                begins = self._begins if self._begins <= end else 0  # it was put aside meanwhile
+                file.seek(max(begins, end - TAIL_BYTES))
                 return file.read(TAIL_BYTES).decode("utf-8", "replace").splitlines()
         except OSError:
             return []
 
-    def _phase(self) -> str:
-        for line in reversed(self._tail()):
-            for mark, phase in _PHASES:
-                if mark in line:
-                    return phase
-        return ""
-
-    def _failed(self, what: str) -> DatagenError:
-        lines = [line.strip() for line in self._tail() if line.strip()]
-        errors = [match[1] for line in lines if (match := _ERROR.search(line))]
-        last = (errors or lines or ["it said nothing"])[-1][:300]
-        joined = "\n".join(lines)
-        fix = next(
-            (hint for pattern, hint in _HINTS if pattern.search(joined)), "Read the rest of what it said in its log."
-        )
+    def _failed(self, what: str, lines: list[str]) -> DatagenError:
+        said, fix = vllm_says.why(lines)
         where = f" Its log is {self._log}." if self.launch.log else ""
-        return UsageError(f"vLLM did not start with {self.launch.model}.", f"{what}: {last}.{where}", fix)
+        return UsageError(f"vLLM did not start with {self.launch.model}.", f"{what}: {said}.{where}", fix)
+
+
+def _command(config: VllmConfig) -> list[str]:
+    if os.name != "posix":
+        raise UsageError(
+            "vLLM cannot be started here.",
+            "It runs on Linux and macOS alone.",
+            "Start one elsewhere and name it with --base-url, or take another server.",
+        )
+    command = found(config)
+    if command is None:
+        raise UsageError(
+            "There is no vLLM to start.",
+            "The command vllm is neither beside this Python nor on the PATH."
+            if not config.command
+            else "generator.vllm.command names no program that can be started.",
+            "Install it with `pip install vllm`, or name it with --set generator.vllm.command=COMMAND.",
+        )
+    return command
+
+
+def _rank(folder: str) -> int:
+    """The rank of a LoRA adapter."""
+    try:
+        with (Path(folder) / "adapter_config.json").open("rb") as file:
+            told = json.loads(file.read(MAX_ANSWER))
+        ranks = [told["r"], *told.get("rank_pattern", {}).values()]
+        return max(rank for rank in ranks if isinstance(rank, int))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        raise UsageError(
+            f"{folder!r} holds no LoRA adapter.",
+            "It has no adapter_config.json that could be read.",
+            "Correct generator.vllm.adapters: the folder that training wrote, with that file in it.",
+        ) from None
 
 
 def _free_port() -> int:

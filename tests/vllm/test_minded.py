@@ -6,8 +6,6 @@ import json
 import os
 import signal
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,6 +14,7 @@ from datagen.core.errors import UsageError
 from datagen.llm.vllm_config import VllmConfig
 from datagen.llm.vllm_server import Launch, arguments
 from tests.runs import ROOT, all_bytes, datagen, ledger, start, write_corpus
+from tests.vllm.support import alive, until
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="processes are minded on Linux and macOS")
 
@@ -38,22 +37,6 @@ def command(room: Path, run: Path, source: Path, *more: str) -> list[str]:
 
 def pids(room: Path) -> list[int]:
     return [int(pid) for pid in (room / "pids").read_text().split()]
-
-
-def alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    stat = Path(f"/proc/{pid}/stat")
-    return not stat.exists() or stat.read_text().rsplit(")", 1)[1].split()[0] != "Z"
-
-
-def until(true: Callable[[], bool], limit_s: float = 30.0) -> None:
-    ends = time.monotonic() + limit_s
-    while not true():
-        assert time.monotonic() < ends, "it did not happen"
-        time.sleep(0.02)
 
 
 def asked(room: Path) -> int:
@@ -92,7 +75,7 @@ def test_it_is_started_for_questions_alone_and_gone_at_the_end(tmp_path: Path, r
 
 @pytest.mark.parametrize("victim", [0, 1], ids=["server", "engine"])
 def test_a_killed_engine_costs_a_restart_and_no_sample(tmp_path: Path, room: Path, victim: int) -> None:
-    source, run = write_corpus(tmp_path / "docs", 20), tmp_path / "run"
+    source, run = write_corpus(tmp_path / "docs", 6), tmp_path / "run"
     process = start(*command(room, run, source))
     until(lambda: asked(room) > 40)
     os.kill(pids(room)[victim], signal.SIGKILL)
@@ -108,24 +91,9 @@ def test_a_killed_engine_costs_a_restart_and_no_sample(tmp_path: Path, room: Pat
     assert (whole / "report.json").read_bytes() == (run / "report.json").read_bytes()
 
 
-@pytest.mark.slow
-def test_a_hanging_server_is_started_again(tmp_path: Path, room: Path) -> None:
-    source, run = write_corpus(tmp_path / "docs", 20), tmp_path / "run"
-    process = start(*command(room, run, source, "--set", "client.timeout_s=600"))
-    until(lambda: asked(room) > 20)
-    (room / "hang").write_text("")
-    first = pids(room)
-    until(lambda: not alive(first[0]), 120)
-    (room / "hang").unlink()
-    _, err = process.communicate(timeout=120)
-    assert process.returncode == 0, err
-    assert "vLLM does not answer any more" in err
-    assert ledger(run)["failed"].keys() <= {"short"}
-
-
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_whatever_ends_datagen_leaves_no_process(tmp_path: Path, room: Path, how: signal.Signals) -> None:
-    source, run = write_corpus(tmp_path / "docs", 20), tmp_path / "run"
+    source, run = write_corpus(tmp_path / "docs", 6), tmp_path / "run"
     process = start(*command(room, run, source))
     until(lambda: asked(room) > 10)
     os.kill(process.pid, how)
@@ -137,7 +105,7 @@ def test_whatever_ends_datagen_leaves_no_process(tmp_path: Path, room: Path, how
 
 
 def test_a_killed_keeper_leaves_no_process(tmp_path: Path, room: Path) -> None:
-    source, run = write_corpus(tmp_path / "docs", 20), tmp_path / "run"
+    source, run = write_corpus(tmp_path / "docs", 6), tmp_path / "run"
     process = start(*command(room, run, source))
     until(lambda: asked(room) > 10)
     server = pids(room)
@@ -177,7 +145,7 @@ def test_a_start_that_takes_too_long_is_given_up(tmp_path: Path, room: Path) -> 
 
 
 def test_restarts_are_bounded_and_the_run_continues(tmp_path: Path, room: Path) -> None:
-    source, run = write_corpus(tmp_path / "docs", 20), tmp_path / "run"
+    source, run = write_corpus(tmp_path / "docs", 6), tmp_path / "run"
     process = start(*command(room, run, source, "--set", "generator.vllm.restarts=0"))
     until(lambda: asked(room) > 10)
     os.kill(pids(room)[1], signal.SIGKILL)
@@ -199,6 +167,7 @@ def test_no_model_and_no_command_are_wrong_usage(tmp_path: Path) -> None:
 
 def test_adapters_are_served_and_chosen(tmp_path: Path, room: Path) -> None:
     source = write_corpus(tmp_path / "docs", 1)
+    (tmp_path / "adapter_config.json").write_text('{"r": 24}')
     done = datagen(
         *command(room, tmp_path / "run", source, "--set", f"generator.vllm.adapters={{mine: {tmp_path}}}",
                  "--set", "generator.vllm.adapter=mine", "--judge-model", "some/model"),
@@ -206,7 +175,42 @@ def test_adapters_are_served_and_chosen(tmp_path: Path, room: Path) -> None:
     assert done.returncode == 0, done.stderr
     (told,) = [json.loads(path.read_text()) for path in room.glob("start-*")]
     assert told[told.index("--lora-modules") + 1] == json.dumps({"name": "mine", "path": str(tmp_path)})
+    assert told[told.index("--max-lora-rank") + 1] == "32", "the next that vLLM takes"
     assert set((room / "asked").read_text().split()) == {"mine", "some/model"}
+
+
+def test_a_model_that_would_not_be_served_starts_nothing(tmp_path: Path, room: Path) -> None:
+    source = write_corpus(tmp_path / "docs", 1)
+    done = datagen(*command(room, tmp_path / "run", source, "--set", "generator.vllm.adapter=nobody"))
+    assert done.returncode == 2
+    assert "does not know the model 'nobody'" in done.stderr
+    none = datagen(*command(room, tmp_path / "run", source, "--set", f"generator.vllm.adapters={{mine: {tmp_path}}}"))
+    assert none.returncode == 2
+    assert "holds no LoRA adapter" in none.stderr
+    assert not list(room.glob("start-*"))
+
+
+def test_a_port_that_another_program_took_is_left_to_it(tmp_path: Path, room: Path) -> None:
+    (room / "squat").write_text("")
+    done = datagen(*command(room, tmp_path / "run", write_corpus(tmp_path / "docs", 1)))
+    assert done.returncode == 0, done.stderr
+    first, second = (json.loads((room / f"start-{n}").read_text()) for n in (0, 1))
+    assert first[first.index("--port") + 1] != second[second.index("--port") + 1]
+
+
+def test_a_restart_that_fails_is_tried_again_and_then_can_be_continued(tmp_path: Path, room: Path) -> None:
+    source, run = write_corpus(tmp_path / "docs", 6), tmp_path / "run"
+    (room / "refuse-after").write_text("torch.OutOfMemoryError: CUDA out of memory.\n")
+    process = start(*command(room, run, source, "--set", "generator.vllm.restarts=2"))
+    until(lambda: asked(room) > 10)
+    os.kill(pids(room)[0], signal.SIGKILL)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 3, err
+    assert "CUDA out of memory" in err
+    assert len(list(room.glob("start-*"))) == 3
+    (room / "refuse-after").unlink()
+    assert datagen(*command(room, run, source)).returncode == 0
+    ledger(run)
 
 
 def test_arguments_that_are_ours_are_refused() -> None:
