@@ -12,9 +12,10 @@ import typer.main
 
 from datagen import cli, config, finished, scaffold
 from datagen.core import errors
-from datagen.core.record import Chunk, Document, Lineage, Message, Sample, Task, Verdict
+from datagen.core.record import Chunk, Document, Failure, Lineage, Sample, Task, Verdict
 from datagen.engine import codec, store
-from datagen.generate.config import RecipeName
+from datagen.generate.config import GeneratorConfig, RecipeName
+from datagen.generate.generate import Generate
 from datagen.generate.samples import question_answer
 from datagen.llm import flaws
 from datagen.llm.presets import PRESETS
@@ -22,6 +23,7 @@ from datagen.output import export
 from datagen.output.formats import FORMATS
 from datagen.sources.parsed import Options, Unreadable
 from datagen.sources.readers import KINDS
+from tests.generate import support
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -355,11 +357,34 @@ def test_the_example_fold_works() -> None:
         assert second[0].verdict.reason == "many_of_document"
 
 
-def test_the_example_recipe_works() -> None:
+def test_the_example_recipe_without_a_model_works() -> None:
     text = "Some words. Every setting of the tool is kept in `tool.toml` beside the project."
-    made = defined("Cloze")["Cloze"]().run([chunk(text), chunk(text, Verdict(stage="screen", reason="x"))])
-    assert len(made) == 1
-    assert isinstance(made[0].messages[0], Message)
-    assert "____" in made[0].messages[0].content
-    quote = made[0].lineage.quotes[0]
-    assert text[quote.start - 100 : quote.end - 100] == quote.text == made[0].messages[-1].content
+    recipe = defined("Cloze")["Cloze"]()
+    asked = support.task(of=chunk(text), recipe=recipe.name)
+    assert recipe.owes(asked.chunk) == asked.samples
+    (made,) = Generate([recipe], None).run([asked])
+    assert isinstance(made, Sample)
+    assert "____" in made.messages[0].content
+    quote = made.lineage.quotes[0]
+    assert text[quote.start - 100 : quote.end - 100] == quote.text == made.messages[-1].content
+
+
+def test_the_example_recipe_that_asks_works(tmp_path: Path) -> None:
+    (prompt,) = (body for _, body in fences(DOCS / "extending.md") if body.startswith("---\n"))
+    (tmp_path / "generate").mkdir()
+    (tmp_path / "generate" / "headline.md.j2").write_text(prompt, encoding="utf-8")
+    recipe = defined("Headline")["Headline"](GeneratorConfig(prompts=str(tmp_path)), "m", 0)
+    asked = support.task({"audience": "experts"}, recipe=recipe.name)
+    assert recipe.owes(asked.chunk) == asked.samples
+    long = " ".join(["Rest"] * 13)
+    backend = support.Scripted('{"headline": "Let it rest", "instruction": "Give it a headline."}')
+    (made,) = support.make(recipe, backend, asked)
+    assert isinstance(made, Sample)
+    assert made.messages[-1].content == "Let it rest"
+    assert made.attributes == {"audience": "experts"}
+    assert "Write for experts." in support.told(backend.asked[0])
+    made_long = support.make(recipe, support.Scripted(f'{{"headline": "{long}", "instruction": "x"}}'), asked)
+    assert support.reasons(made_long) == ["long_headline"]
+    (failure,) = support.make(recipe, support.Scripted("no", "no"), asked)
+    assert isinstance(failure, Failure)
+    assert failure.samples == 1
