@@ -346,16 +346,24 @@ class Limited:
     async def _put_canary(self, model: str) -> Fault | None:
         """Ask the small question once; None where it was answered, with sense or with a refusal of its form."""
         assert self._canary is not None
-        sent_at = asyncio.get_running_loop().time()
-        try:
-            async with asyncio.timeout(self.config.timeout_s):
-                await self.transport.complete(self._canary(model))
-        except Rejected:
-            pass
-        except (Fault, TimeoutError) as error:
-            return error if isinstance(error, Fault) else Fault("timeout")
-        self._note_let_in(sent_at)
-        return None
+        while True:
+            if self._unready:
+                await self._until_ready()
+            sent_at = asyncio.get_running_loop().time()
+            try:
+                async with asyncio.timeout(self.config.timeout_s):
+                    await self.transport.complete(self._canary(model))
+            except Rejected:
+                pass
+            except TimeoutError:
+                return Fault("timeout")
+            except Fault as fault:
+                if fault.free and self._ready is not None:  # it says nothing: the server is to be started first
+                    self._unready = True
+                    continue
+                return fault
+            self._note_let_in(sent_at)
+            return None
 
     async def _recover(self) -> None:
         """While the breaker is open: find out, after growing waits, whether the endpoint is back."""

@@ -165,6 +165,34 @@ def test_a_free_fault_is_no_attempt_and_all_wait_until_it_is_ready() -> None:
     assert sent_while_down <= 40 + QUICK.concurrency
 
 
+def test_a_server_that_is_started_again_while_the_breaker_is_open_loses_nothing() -> None:
+    class Restarting(Scripted):
+        async def ready(self) -> None:
+            nonlocal state
+            if state == "ended":
+                state = "well"
+
+    state = "ill"
+
+    async def answer(request: Request) -> Reply:
+        nonlocal state
+        await asyncio.sleep(0.001)
+        if state == "ill" and request.purpose == "canary":
+            state = "ended"  # as of a server that hangs and is ended while everybody waits
+        if state == "ill":
+            raise Fault("http_500", "down")
+        if state == "ended":
+            raise Fault("engine", "the server does not run", free=True)
+        return reply(request)
+
+    async def main() -> None:
+        limited = Limited(Restarting(answer), QUICK, canary=lambda model: question("c", purpose="canary"))
+        assert len(await asyncio.gather(*(limited.complete(question(str(n))) for n in range(100)))) == 100
+
+    run(main())
+    assert state == "well"
+
+
 def test_a_transport_that_never_gets_ready_stops_everybody() -> None:
     class Broken(Scripted):
         async def ready(self) -> None:
