@@ -78,16 +78,11 @@ def uses_model(config: Config) -> bool:
             "Neither generator.base_url nor generator.provider nor OPENAI_BASE_URL nor a key is set.",
             "Give --base-url URL or --provider NAME, or leave generator.backend at auto.",
         )
-    if backend == "vllm" or (backend == "auto" and not url and starts_vllm(config)):
-        if not config.generator.model:
-            raise UsageError(
-                "generator.backend is vllm, but no model is named.",
-                "vLLM has to be told which model to serve.",
-                "Name it with --model: a folder on this machine, or a name that the model hub knows.",
-            )
-        return True
+    own = starts_vllm(config)
+    if own:
+        _check_vllm(config)
     named = config.generator.model or config.judge.model or config.judge.base_url
-    if backend == "auto" and not url and named:
+    if backend == "auto" and not url and not own and named:
         raise UsageError(
             f"{named!r} is named, but no endpoint is known.",
             "Neither generator.base_url nor OPENAI_BASE_URL nor a key is set, so no model could be asked.",
@@ -99,7 +94,24 @@ def uses_model(config: Config) -> bool:
             "generator.preference.share is above 0 and judge.enabled is false: nothing could check the pairs.",
             "Leave judge.enabled at true, or set generator.preference.share to 0.",
         )
-    return backend in ("openai", "batch") or (backend == "auto" and bool(url))
+    return own or backend in ("openai", "batch") or (backend == "auto" and bool(url))
+
+
+def _check_vllm(config: Config) -> None:
+    """Can the configuration mean a vLLM of our own?"""
+    generator = config.generator
+    if not generator.model:
+        raise UsageError(
+            "generator.backend is vllm, but no model is named.",
+            "vLLM has to be told which model to serve.",
+            "Name it with --model: a folder on this machine, or a name that the model hub knows.",
+        )
+    if generator.base_url:
+        raise UsageError(
+            f"generator.backend is vllm, but {generator.base_url!r} is named.",
+            "datagen starts a server of its own at an address of its own.",
+            "Leave the address out; or, for a vLLM that runs already, generator.backend and give --provider vllm.",
+        )
 
 
 def connect(config: Config, log_path: Path) -> Models:
