@@ -10,6 +10,8 @@ BENCHMARKS = (
     ["benchmarks.client"],
     ["benchmarks.rate"],
     ["benchmarks.faults"],
+    ["benchmarks.memory"],
+    ["benchmarks.endpoint"],
     ["benchmarks.growth", "1000", "10000"],
     ["benchmarks.report_size"],
 )
