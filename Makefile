@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 JOBS ?= auto
 
-.PHONY: demo test lint bench docs setup setup-dev wheel clean
+.PHONY: demo test test-vllm lint bench docs setup setup-dev wheel clean
 
 setup:
 	@scripts/setup.sh
@@ -19,6 +19,9 @@ demo: setup   ## read our own docs with the embedded rules (no model, no key) an
 
 test: setup-dev lint
 	$(PY) -m pytest -n $(JOBS)
+
+test-vllm: setup-dev   ## against real vLLM: its CPU build in an environment of its own, 3.5 GB, made once a machine
+	vllm="$$(scripts/setup-vllm.sh)" && DATAGEN_TEST_VLLM_PYTHON="$$vllm" $(PY) -m pytest tests/vllm/test_real.py -rs
 
 lint: setup-dev
 	$(PY) -m ruff check .

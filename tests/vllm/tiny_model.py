@@ -18,6 +18,10 @@ TEMPLATE = (
 )
 CONTEXT = 4096
 LORA_RANK = 8
+STRONG = 10.0  # length of what is added to each hidden state: about all that the last norm then sees
+LEANING = {'"': 4.5, ",": 3.5, ":": 3.5, "{": 3.5, "}": 4.5, "[": 3.5, "]": 4.5}
+"""What is added to the logits of some tokens. Random weights alone would hardly ever end a string or a list, so that
+most replies would reach the length limit; with these a string has about twenty tokens."""
 
 
 def tokenizer(pages: list[str], folder: Path) -> Any:
@@ -41,6 +45,26 @@ def tokenizer(pages: list[str], folder: Path) -> Any:
     return made
 
 
+def lean(model: Any, words: Any) -> None:
+    """Let it prefer the tokens of :data:`LEANING`.
+
+    The last layer's value bias adds the same to every hidden state; the rows of those tokens in the output matrix look
+    that way, all others do not.
+    """
+    import torch
+
+    with torch.no_grad():
+        attention, head = model.model.layers[-1].self_attn, model.lm_head.weight
+        spread = model.config.num_attention_heads // model.config.num_key_value_heads
+        attention.v_proj.bias.fill_(1.0)
+        way = attention.o_proj(attention.v_proj.bias.reshape(-1, 32).repeat_interleave(spread, 0).reshape(-1))
+        attention.v_proj.bias.mul_(STRONG / way.norm())
+        way = way / way.norm()
+        head -= (head @ way)[:, None] * way
+        for text, logit in LEANING.items():
+            head[words.convert_tokens_to_ids(text)] += way * logit / head.shape[1] ** 0.5
+
+
 def main() -> None:
     """Write everything."""
     import torch
@@ -62,12 +86,14 @@ def main() -> None:
         num_attention_heads=heads,
         num_key_value_heads=heads // 2,
         max_position_embeddings=CONTEXT,
-        tie_word_embeddings=True,
+        tie_word_embeddings=False,
         bos_token_id=None,
         eos_token_id=words.eos_token_id,
         pad_token_id=words.pad_token_id,
     )
-    Qwen2ForCausalLM(config).save_pretrained(folder)
+    model = Qwen2ForCausalLM(config)
+    lean(model, words)
+    model.save_pretrained(folder)
     # A model's own habits, which must not change what is asked: see generation_config in docs/providers/vllm.md.
     habits = {"eos_token_id": words.eos_token_id, "do_sample": True, "temperature": 0.01, "top_k": 1}
     (folder / "generation_config.json").write_text(json.dumps(habits))
