@@ -60,6 +60,7 @@ _HINTS = (
         ),
         "Check generator.model: a folder on this machine with a model, or a name that the model hub knows.",
     ),
+    (re.compile(r"^Value error,"), "Correct generator.vllm.args: it refuses one of their values."),
     (
         re.compile(r"not supported|are not supported|CUDA driver|no kernel image|Failed to infer device", re.I),
         "The installed vLLM does not fit this machine or this model; see https://docs.vllm.ai for one that does.",
