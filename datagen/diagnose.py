@@ -15,12 +15,15 @@ from datagen.llm.problems import redacted
 
 # What each extra adds: the extra, the modules that show it is there, what it is for.
 EXTRAS = (
+    ("batch", ("openai",), "the Batch API"),
+    ("hub", ("huggingface_hub",), "pushing exports to the hub"),
     ("semantic", ("sentence_transformers", "datasketch"), "semantic duplicates"),
     ("pii", ("presidio_analyzer", "faker"), "personal data"),
     ("vllm", ("vllm",), "a local model server"),
     ("train", ("torch", "trl", "peft", "bitsandbytes"), "fine-tuning"),
     ("ray", ("ray",), "more than one machine"),
 )
+USED = frozenset({"batch", "hub", "vllm"})  # by this version
 
 
 def doctor(base_url: str | None = None, provider: str | None = None) -> dict[str, Any]:
@@ -43,9 +46,18 @@ def doctor(base_url: str | None = None, provider: str | None = None) -> dict[str
         "gpu": _gpu(),
         "extras": {name: all(util.find_spec(m) is not None for m in modules) for name, modules, _ in EXTRAS},
         "endpoint": endpoint,
-        "would_use": "openai" if models.uses_model(config) else "extractive",
+        "would_use": _would_use(config),
         "libraries": results.versions(),
     }
+
+
+def _would_use(config: settings.Config) -> str:
+    """The backend of a run with this configuration."""
+    if models.starts_vllm(config):
+        return "vllm"
+    if not models.uses_model(config):
+        return "extractive"
+    return "batch" if config.generator.backend == "batch" else "openai"
 
 
 def _gpu() -> bool:
@@ -81,10 +93,8 @@ def text(state: dict[str, Any]) -> str:
     lines.append(f"free disk  {state['free_disk_gb']} GB")
     lines.append(f"GPU        {'found' if state['gpu'] else 'none found'}")
     present = [name for name, _modules, _purpose in EXTRAS if state["extras"][name]]
-    planned = ", ".join(f"{name} ({purpose})" for name, _modules, purpose in EXTRAS)
-    lines.append(
-        f"extras     {planned}: nothing in this version uses them yet; installed: {', '.join(present) or 'none'}"
-    )
+    lines.append(f"extras     installed: {', '.join(present) or 'none'}")
+    lines += [f"           {name}: {purpose}{'' if name in USED else ' (not used yet)'}" for name, _, purpose in EXTRAS]
     endpoint = state["endpoint"]
     if not endpoint["url"]:
         lines.append("endpoint   none named (--base-url, --provider, OPENAI_BASE_URL or OPENAI_API_KEY)")
@@ -96,6 +106,8 @@ def text(state: dict[str, Any]) -> str:
         lines.append("run uses   extractive rules and heuristic scores: no language model")
     elif endpoint["problem"]:
         lines.append("run uses   nothing: it would stop at once, because the endpoint does not answer as it should")
+    elif state["would_use"] == "vllm":
+        lines.append("run uses   vLLM, which it starts and minds itself")
     else:
         lines.append(f"run uses   {endpoint['url']}")
     return "\n".join(lines)

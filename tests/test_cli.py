@@ -274,7 +274,7 @@ def test_on_a_terminal_there_is_a_live_view_with_a_bar_a_stage(tmp_path: Path) -
             seen += part
         assert process.wait() == 0
     screen = seen.decode(errors="replace")
-    for stage in ("load", "chunk", "qa", "judge"):
+    for stage in ("load", "chunk", "generate", "judge"):
         assert stage in screen
     assert "━" in screen
     assert "tokens" in screen

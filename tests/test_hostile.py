@@ -51,7 +51,8 @@ def edited(path: Path, change: Callable[[Any], Any]) -> None:
 
 def test_folders_with_pattern_characters_are_plain_folders(whole: Path) -> None:
     assert ledger(whole)["kept"] == 3
-    target, counts = results.export(whole, "parquet", None)
+    found = results.export(whole, ["parquet"], None)["parquet"]
+    target, counts = found.folder, found.rows
     assert sum(n for name, n in counts.items() if name.startswith("sft.")) == 3
     assert (target / "sft.train.parquet").is_file()
     for row in rows(whole / "export" / "lineage.jsonl"):
@@ -78,7 +79,7 @@ def test_an_edited_list_of_shards_is_refused_and_written_again(run: Path, change
     with pytest.raises(UsageError, match="no finished run"):
         results.report(run)
     with pytest.raises(UsageError, match="no finished run"):
-        results.export(run, "alpaca", None)
+        results.export(run, ["alpaca"], None)
     (run / "shards.json").write_text(before)
     results.report(run)
 
@@ -131,10 +132,10 @@ def test_a_damaged_ledger_and_report(run: Path, text: str) -> None:
     if text not in ("{}", '{"kept": "a", "requested": null}'):
         (run / "report.json").write_text(text)
         with pytest.raises(UsageError, match=r"report\.json"):
-            results.export(run, "alpaca", None)
+            results.export(run, ["alpaca"], None)
     results.report(run)
     assert finished.status(run)["ledger"]["kept"] == 3
-    results.export(run, "alpaca", None)
+    results.export(run, ["alpaca"], None)
 
 
 @pytest.mark.parametrize("command", ["status", "report", "export"])
@@ -144,7 +145,7 @@ def test_folders_that_are_no_runs(command: str, folder: str, tmp_path: Path, mon
     ask: dict[str, Callable[[Path], Any]] = {
         "status": finished.status,
         "report": results.report,
-        "export": lambda path: results.export(path, "alpaca", None),
+        "export": lambda path: results.export(path, ["alpaca"], None),
     }
     with pytest.raises(UsageError):
         ask[command](Path(folder))
@@ -155,10 +156,10 @@ def test_an_export_overwrites_no_readme_of_others(run: Path, tmp_path: Path) -> 
     project.mkdir()
     (project / "README.md").write_text("mine")
     with pytest.raises(UsageError, match=r"README\.md"):
-        results.export(run, "alpaca", project)
+        results.export(run, ["alpaca"], project)
     assert [p.name for p in project.iterdir()] == ["README.md"]
     for _ in range(2):
-        results.export(run, "alpaca", tmp_path / "new")
+        results.export(run, ["alpaca"], tmp_path / "new")
 
 
 def test_a_folder_in_the_place_of_the_event_log(run: Path) -> None:

@@ -99,8 +99,8 @@ def test_a_new_document_is_the_only_one_asked_about(source: Path, tmp_path: Path
     (fresh / "docs" / "doc-0005b.md").write_text(document(777), encoding="utf-8")
     with fake_server(journal=tmp_path / "alone-journal") as server:
         assert datagen(*command(fresh / "docs", fresh / "run", server)).returncode == 0
-        alone = [e for e in server.journal() if e["schema"] == "pairs"]
-    assert 0 < len([e for e in new if e["schema"] == "pairs"]) <= len(alone)
+        alone = [e for e in server.journal() if e["schema"] == "qa"]
+    assert 0 < len([e for e in new if e["schema"] == "qa"]) <= len(alone)
 
 
 def test_another_judge_prompt_redoes_only_the_judging(source: Path, tmp_path: Path) -> None:

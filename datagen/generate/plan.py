@@ -117,8 +117,8 @@ class Plan(Fold):
     def _ordered(self, shard: Shard, turn: int) -> Iterable[tuple[float, Task]]:
         """The tasks of one pass with their places in the order of the whole, in [0, 1)."""
         chunks = [record for record in shard if isinstance(record, Chunk) and record.verdict is None]
-        related = Related(chunks)
         for path, passages in _by_document(chunks).items():
+            related = Related(passages)  # of one document: a partner elsewhere would change with what is beside it
             shift = fraction([self.seed, path])
             order = sorted(range(len(passages)), key=lambda i: fraction([self.seed, passages[i].id]))
             ranks = {place: rank for rank, place in enumerate(order)}

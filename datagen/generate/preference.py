@@ -151,7 +151,7 @@ class Preference(Asking):
             rejected=rejected,
             family=parent.family,
             metric=parent.metric,
-            attributes={**parent.attributes, **task.slots[0]},
+            attributes=dict(task.slots[0]),
             parent=parent.id,
             scores=parent.scores,
             score=parent.score,
