@@ -9,6 +9,7 @@ from datagen.core.lengths import HIGH, LOW, longer
 from datagen.core.record import AnyRecord, Sample, Verdict
 from datagen.core.stage import Fold, Shard
 
+
 def surplus(differences: dict[str, int]) -> set[str]:
     """The fewest pairs without which P(chosen longer) lies within the bounds, by name.
 
