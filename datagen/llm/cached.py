@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pydantic_core import to_json
+
 from datagen.core.errors import DatagenError, StoppedEarly, UsageError
 from datagen.core.hashing import canonical
 from datagen.core.record import Record
@@ -146,11 +148,14 @@ class CallLog:
             _compressed(as_json(request)),
         )
         extra = _extra(reply)
-        with self._lock, self._explained():
-            if extra is None and not batched:
-                added = self._db.execute(_INSERT, row).rowcount
-            else:
-                added = self._insert_all(row, extra, batched)
+        with self._lock:
+            try:
+                if extra is None and not batched:
+                    added = self._db.execute(_INSERT, row).rowcount
+                else:
+                    added = self._insert_all(row, extra, batched)
+            except sqlite3.Error as error:
+                raise _explain(error, str(self.path or "in memory")) from error
             if added and self._totals is not None:
                 key = (request.purpose, request.model, batched)
                 _add(self._totals, key, 1, reply.prompt_tokens, reply.completion_tokens)
@@ -354,7 +359,7 @@ def _compressed(data: bytes) -> bytes:
 def as_json(request: Request) -> bytes:
     """A request as the log keeps it, before it is compressed."""
     try:
-        return request.model_dump_json().encode()
+        return to_json(request)
     except ValueError:  # a lone surrogate, which was sent as "?" too
         return canonical(request.model_dump()).encode("utf-8", "replace")
 

@@ -184,7 +184,7 @@ class OpenAIBackend:
             response = await session.request(
                 method,
                 url,
-                data=body,
+                data=None if body is None else aiohttp.BytesPayload(body, content_type="application/json"),
                 proxy=self._proxy,
                 allow_redirects=False,
                 timeout=limits or session.timeout,

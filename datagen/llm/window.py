@@ -23,8 +23,8 @@ class Window:
     where overload was met, then by one a window.
 
     A server that queues (vLLM does) never refuses. There, latency rises without more work being done: when
-    even the fastest tenth takes twice as long as on a free server, a window smaller by a fifth is tried,
-    and kept if as much is answered a second as before. What waits then waits here, in order of priority.
+    even the fastest tenth takes twice as long as on a free server, twice in a row, a window smaller by a fifth
+    is tried, and kept if as much is answered a second as before. What waits then waits here, in order of priority.
 
     Attributes:
         size: requests; at least 1.
@@ -37,8 +37,9 @@ class Window:
         self._good = self._bad = 0
         self._since = -1.0  # what was sent until then is of an earlier epoch
         self._stretches: list[float] = []
-        self._began = 0.0
+        self._began: float | None = None
         self._queued = False
+        self._stretched = False  # at the last look
         self._skip = False
         self._trial: tuple[float, float] | None = None  # size and throughput before it
         self._hold_until = 0.0
@@ -60,6 +61,8 @@ class Window:
             if self.size < self._ceiling and not self._queued:
                 self.size = min(self._ceiling, self.size + (1.0 if self.size < self._threshold else 1 / self.size))
             self._end_epoch(now)
+        if self._began is None:
+            self._began = now
         self._stretches.append(stretch)
         if len(self._stretches) >= max(QUEUE_EPOCH, 8 * self.size):
             self._look_at_queue(now)
@@ -91,12 +94,13 @@ class Window:
     def _look_at_queue(self, now: float) -> None:
         found = sorted(self._stretches)
         fastest = found[len(found) // 10]
-        throughput = len(found) / max(now - self._began, 1e-6)
+        throughput = len(found) / max(now - (self._began or 0.0), 1e-6)
         self._stretches.clear()
         self._began = now
         if self._skip:  # half of these were sent before the window changed
             self._skip = False
             return
+        before_too, self._stretched = self._stretched, fastest > STRETCH
         self._queued = fastest > 0.75 * STRETCH
         if self._trial is not None:
             before, reached = self._trial
@@ -105,7 +109,7 @@ class Window:
                 self.size, self._queued = before, False
                 self._hold_until, self._hold_s = now + self._hold_s, 2 * self._hold_s
                 return
-        if fastest > STRETCH and self.size > 1 and now >= self._hold_until:
+        if self._stretched and before_too and self.size > 1 and now >= self._hold_until:
             self._trial = (self.size, throughput)
             self.size = max(1.0, TRIAL * self.size)
             self._skip = True
