@@ -52,6 +52,8 @@ class Coverage:
         self._made[sample.recipe] += 1
         self._kept[sample.recipe] += kept
         for name, value in sample.attributes.items():
+            if name.startswith("planned_"):  # what another was made instead of
+                continue
             found = self._counts[sample.recipe, name, value]
             found[_MADE] += 1
             found[_KEPT] += kept

@@ -84,6 +84,8 @@ class Alpaca(Strict):
 class Node(Strict):
     """Open Assistant, ``ExportMessageNode``: the fields that we fill."""
 
+    model_config = ConfigDict(extra="ignore")  # the export has fields of its own: kept, score, samples …
+
     message_id: str
     parent_id: str | None
     text: str

@@ -72,7 +72,7 @@ def is_identifier(term: str) -> bool:
     body = term.strip("`")
     if body.startswith("-") or body.endswith("()"):
         return True
-    return any(c in body[1:-1] for c in "_.=/") or (body[0].islower() and any(c.isupper() for c in body))
+    return any(c in body[1:-1] for c in "_.=/") or (body[:1].islower() and any(c.isupper() for c in body))
 
 
 def as_code(term: str) -> str:
