@@ -52,8 +52,6 @@ class Coverage:
         self._made[sample.recipe] += 1
         self._kept[sample.recipe] += kept
         for name, value in sample.attributes.items():
-            if name.startswith("planned_"):  # what another was made instead of
-                continue
             found = self._counts[sample.recipe, name, value]
             found[_MADE] += 1
             found[_KEPT] += kept
@@ -109,7 +107,11 @@ class Coverage:
         grouped: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
         for (recipe, name, value), (planned, made, kept) in sorted(self._counts.items()):
             grouped[recipe, name].append({"value": value, "planned": planned, "made": made, "kept": kept})
-        return [{"recipe": recipe, "name": name, "values": values} for (recipe, name), values in grouped.items()]
+        return [
+            {"recipe": recipe, "name": name, "values": values}
+            for (recipe, name), values in grouped.items()
+            if any(value["planned"] for value in values)  # others are notes of a recipe, not of the plan
+        ]
 
     def _distinct(self) -> dict[str, Any]:
         self._thin()
