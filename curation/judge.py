@@ -120,17 +120,7 @@ class Judge(Map):
         try:
             return [await self.scored(backend, sample)]
         except (Unusable, CallFailed) as error:
-            verdict = Verdict(stage=self.name, reason="unscored", evidence=f"{error.reason}: {error.raw[:300]}")
-            failure = Failure(
-                call=error.key,
-                recipe=self.name,
-                chunk=sample.lineage.chunk,
-                samples=0,
-                reason=error.reason,
-                attempts=error.attempts,
-                raw=error.raw,
-            )
-            return [sample.model_copy(update={"verdict": verdict}), failure]
+            return unscored(self.name, sample, error)
 
     async def scored(self, backend: Backend, sample: Sample) -> Sample:
         """The sample with its scores.
@@ -147,6 +137,21 @@ class Judge(Map):
             "justification": answer.value.justification,
         }
         return sample.model_copy(update=update)
+
+
+def unscored(stage: str, sample: Sample, error: Unusable | CallFailed) -> list[AnyRecord]:
+    """A sample without a readable judgement: with a verdict, and its raw reply as a failure of 0 samples."""
+    verdict = Verdict(stage=stage, reason="unscored", evidence=f"{error.reason}: {error.raw[:300]}")
+    failure = Failure(
+        call=error.key,
+        recipe=stage,
+        chunk=sample.lineage.chunk,
+        samples=0,
+        reason=error.reason,
+        attempts=error.attempts,
+        raw=error.raw,
+    )
+    return [sample.model_copy(update={"verdict": verdict}), failure]
 
 
 def prompt_for(sample: Sample) -> str:

@@ -12,8 +12,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, create_model
 
 from curation.config import JudgeConfig
-from curation.judge import Judge
-from datagen.core.record import AnyRecord, Candidate, Failure, Rejected, Sample, Verdict
+from curation.judge import Judge, unscored
+from datagen.core.record import AnyRecord, Candidate, Rejected, Sample, Verdict
 from datagen.core.stage import Map, Shard
 from datagen.llm import flaws, prompts
 from datagen.llm.ask import Unusable, ask
@@ -120,17 +120,7 @@ class CheckPairs(Map):
             verdict = Verdict(stage=self.name, reason=error.reason, evidence=error.evidence)
             return [error.pair.model_copy(update={"verdict": verdict})]
         except (Unusable, CallFailed) as error:
-            verdict = Verdict(stage=self.name, reason="unscored", evidence=f"{error.reason}: {error.raw[:300]}")
-            failure = Failure(
-                call=error.key,
-                recipe=self.name,
-                chunk=pair.lineage.chunk,
-                samples=0,
-                reason=error.reason,
-                attempts=error.attempts,
-                raw=error.raw,
-            )
-            return [pair.model_copy(update={"verdict": verdict}), failure]
+            return unscored(self.name, pair, error)
         return [pair]
 
     async def _candidates(self, backend: Backend, pair: Sample) -> Sample:
