@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from datagen.core.hashing import fraction
-from datagen.core.lengths import HIGH, LOW, longer
+from datagen.core.lengths import HIGH, LOW, longer, share
 from datagen.core.record import AnyRecord, Sample, Verdict
 from datagen.core.stage import Fold, Shard
 
@@ -24,8 +24,7 @@ def surplus(differences: dict[str, int]) -> set[str]:
         return set()
     keep = len(large)
     while keep > len(small):
-        total = keep + len(small) + ties
-        if (keep + ties / 2) / total <= HIGH:
+        if share(keep, ties, keep + len(small) + ties) <= HIGH:
             break
         keep -= 1
     return set(large[keep:])

@@ -13,7 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from curation.config import JudgeConfig
 from curation.profiles import FAMILIES, UNTOUCHED, profile_of
-from datagen.core.record import AnyRecord, Failure, Sample, Verdict
+from datagen.core.record import AnyRecord, Failure, Message, Sample, Verdict
 from datagen.core.stage import Map, Shard
 from datagen.llm import prompts
 from datagen.llm.ask import Unusable, ask
@@ -101,17 +101,20 @@ class Judge(Map):
         """The question put to the judge about one sample."""
         prompt = self.prompts[prompt_for(sample)]
         messages = prompt.render(**_shown(sample, prompt))
+        return self.put(prompt, messages, self._schema, "judgement", self.name)
+
+    def put(
+        self, prompt: Prompt, messages: tuple[Message, ...], schema: dict[str, Any], schema_name: str, purpose: str
+    ) -> Request:
+        """A rendered question as this judge is asked it: by its model and settings, before any generation."""
+        settings = {"temperature": self.config.temperature, "max_tokens": self.config.max_tokens}
         return Request(
             model=self.endpoint.model,
             messages=messages,
-            params={
-                "temperature": self.config.temperature,
-                "max_tokens": self.config.max_tokens,
-                **prompt.parameters,
-            },
-            json_schema=self._schema,
-            schema_name="judgement",
-            purpose=self.name,
+            params={**settings, **prompt.parameters},
+            json_schema=schema,
+            schema_name=schema_name,
+            purpose=purpose,
             priority=0,
         )
 

@@ -180,19 +180,7 @@ class CheckPairs(Map):
             reply=reply,
             reply_fence=fence("reply", reply),
         )
-        return Request(
-            model=self.endpoint.model,
-            messages=messages,
-            params={
-                "temperature": self.config.temperature,
-                "max_tokens": self.config.max_tokens,
-                **self.prompt.parameters,
-            },
-            json_schema=self._schema,
-            schema_name="flaws",
-            purpose=self.name,
-            priority=0,
-        )
+        return self.judge.put(self.prompt, messages, self._schema, "flaws", self.name)
 
     async def _margin(self, backend: Backend, pair: Sample) -> Sample:
         rejected = _rejected(pair)

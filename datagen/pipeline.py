@@ -23,9 +23,8 @@ from datagen.engine.events import Events
 from datagen.engine.run import Runner, Source
 from datagen.engine.segment import Node, plan
 from datagen.engine.store import Store
-from datagen.generate.recipe import Recipe
+from datagen.generate.recipe import NO_MODEL, Recipe
 from datagen.generate.rounds import Rounds
-from datagen.generate.samples import NO_MODEL
 from datagen.llm import prompts
 from datagen.models import Models
 from datagen.results import Outcome

@@ -16,7 +16,6 @@ from datagen.core.record import Chunk, Document, Failure, Lineage, Sample, Task,
 from datagen.engine import codec, store
 from datagen.generate.config import GeneratorConfig, RecipeName
 from datagen.generate.generate import Generate
-from datagen.generate.samples import question_answer
 from datagen.llm import flaws
 from datagen.llm.presets import PRESETS
 from datagen.output import export
@@ -322,7 +321,7 @@ def chunk(text: str, verdict: Verdict | None = None) -> Chunk:
 
 
 def example(answer: str, path: str = "a.md") -> Sample:
-    made = question_answer(chunk(answer).model_copy(update={"path": path}), "qa", "What is it?", answer, [])
+    made = support.pair("What is it?", answer, chunk(answer).model_copy(update={"path": path}))
     assert isinstance(made.lineage, Lineage)
     return made
 

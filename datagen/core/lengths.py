@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from datagen.core.record import Sample
 
 LOW, HIGH = 0.45, 0.55
@@ -17,9 +15,6 @@ def longer(pair: Sample) -> int:
     return len(pair.messages[-1].content) - len(pair.rejected.content)
 
 
-def share_longer(differences: Iterable[int]) -> float | None:
-    """P(chosen longer), where equal lengths count half; None without pairs."""
-    found = list(differences)
-    if not found:
-        return None
-    return sum(1.0 if d > 0 else 0.5 if d == 0 else 0.0 for d in found) / len(found)
+def share(longer: int, equal: int, pairs: int) -> float:
+    """P(chosen longer) of so many ``pairs`` (> 0), where equal lengths count half."""
+    return (longer + equal / 2) / pairs

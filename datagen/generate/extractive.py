@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from datagen.core.record import AnyRecord, Chunk, Quote, Sample, Task
+from datagen.core.record import AnyRecord, Chunk, Message, Quote, Sample, Task
 from datagen.generate.extract import code, definitions, docstrings, entries, lists, prose, sections, tables
 from datagen.generate.extract.english import is_english
 from datagen.generate.extract.passage import Candidate, Passage
-from datagen.generate.recipe import Recipe
-from datagen.generate.samples import question_answer
+from datagen.generate.recipe import Recipe, sample_of
 from datagen.llm.backend import Backend
 
 PAIRS_A_CHUNK = 4
@@ -47,14 +46,15 @@ class Extractive(Recipe):
 
     async def make(self, backend: Backend | None, task: Task) -> list[AnyRecord]:
         """The pairs of the task's passage, by their places in the text."""
-        return [sample.model_copy(update={"task": task.id}) for sample in extract(task.chunk)]
+        return list(extract(task))
 
 
-def extract(chunk: Chunk) -> list[Sample]:
-    """The samples of one chunk, at most :data:`PAIRS_A_CHUNK`, in the order in which they stand in the text.
+def extract(task: Task) -> list[Sample]:
+    """The samples of one passage, at most :data:`PAIRS_A_CHUNK`, in the order in which they stand in the text.
 
     For each, ``answer == quote.text == document.text[quote.start:quote.end]``.
     """
+    chunk = task.chunk
     if not is_english(chunk.text):
         return []
     passage = Passage.of(chunk)
@@ -63,7 +63,8 @@ def extract(chunk: Chunk) -> list[Sample]:
     for index, candidate in enumerate(choose(found, PAIRS_A_CHUNK)):
         answer = chunk.text[candidate.start : candidate.end]
         quote = Quote(text=answer, start=chunk.start + candidate.start, end=chunk.start + candidate.end)
-        samples.append(question_answer(chunk, "extractive", candidate.question, answer, [quote], index=index))
+        messages = (Message(role="user", content=candidate.question), Message(role="assistant", content=answer))
+        samples.append(sample_of(task, Extractive.name, messages, [quote], index=index))
     return samples
 
 

@@ -11,7 +11,6 @@ from pydantic import BaseModel
 from datagen.core.hashing import digest
 from datagen.core.record import AnyRecord, Chunk, Failure, Lineage, Message, Quote, Sample, Task, Verdict
 from datagen.generate.config import GeneratorConfig
-from datagen.generate.samples import NO_MODEL
 from datagen.llm import prompts
 from datagen.llm.ask import Answer, M, Unusable, ask
 from datagen.llm.backend import Backend, CallFailed, Reply, Request
@@ -22,6 +21,8 @@ Axis = Mapping[str, float]
 """Values of an attribute with their weights, in a fixed order."""
 
 REPAIR = "repair.md.j2"
+NO_MODEL = "none (extractive rules)"
+"""The ``model`` of samples made by rules."""
 
 
 class Recipe(ABC):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from datagen.core.lengths import HIGH, LOW, longer
+from datagen.core.lengths import HIGH, LOW, longer, share
 from datagen.core.record import Sample
 
 
@@ -41,12 +41,12 @@ class Pairs:
         equal lengths counting half), ``balanced``, ``flaws`` and ``ways`` of the kept, ``margins`` in points."""
         if not self._made:
             return None
-        share = (self._longer + self._equal / 2) / self._kept if self._kept else None
+        chosen = share(self._longer, self._equal, self._kept) if self._kept else None
         return {
             "made": self._made,
             "kept": self._kept,
-            "chosen_longer": None if share is None else round(share, 4),
-            "balanced": share is not None and LOW <= share <= HIGH,
+            "chosen_longer": None if chosen is None else round(chosen, 4),
+            "balanced": chosen is not None and LOW <= chosen <= HIGH,
             "flaws": dict(sorted(self._flaws.items())),
             "ways": dict(sorted(self._ways.items())),
             "margins": {f"{margin:g}": n for margin, n in sorted(self._margins.items())},

@@ -134,7 +134,7 @@ SMALL = st.lists(
 
 
 @given(SMALL, st.integers(1, 7), st.sampled_from([0.3, 0.8, 1.0]), st.booleans())
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_the_cut_into_shards_does_not_matter_and_twice_is_once(
     texts: list[str], cut: int, threshold: float, guard: bool
 ) -> None:
@@ -145,7 +145,7 @@ def test_the_cut_into_shards_does_not_matter_and_twice_is_once(
 
 
 @given(SMALL)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_small_collections_lose_nothing_false(texts: list[str]) -> None:
     result = cluster(texts, PLAIN)
     for i, j, similarity, method in result.pairs:

@@ -15,17 +15,16 @@ from curation.config import JudgeConfig
 from curation.judge import AUTHORED, CONVERSATION, CRITERIA, QA, TASK, Judge, prompt_for
 from curation.profiles import FAMILIES
 from datagen.core.record import AnyRecord, Failure, Sample
-from datagen.generate.samples import question_answer
 from datagen.llm import prompts
 from datagen.llm.connect import Endpoint
 from tests.curation.make import conversation, of_family
-from tests.generate.support import CHUNK, Scripted, golden
+from tests.generate.support import CHUNK, Scripted, golden, pair
 
 GOOD: dict[str, Any] = {"justification": "Fine.", "relevance": 5, "clarity": 4, "completeness": 5, "accuracy": 4}
 
 
 def sample(answer: str = "3 litres.") -> Sample:
-    return question_answer(CHUNK, "qa", "How much does the pump hold?", answer, [])
+    return pair("How much does the pump hold?", answer)
 
 
 def judge(*replies: str, subject: Sample | None = None) -> tuple[list[AnyRecord], Scripted]:
@@ -77,7 +76,7 @@ near_misses = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.text(max_size=40) | trees.map(json.dumps) | near_misses.map(json.dumps))
 def test_no_reply_whatever_invents_a_number(reply: str) -> None:
     records, _ = judge(reply, reply)

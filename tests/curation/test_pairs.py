@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from curation.balance import BalanceLength, surplus
 from curation.config import JudgeConfig
 from curation.pairs import CheckPairs, Rejection, related
-from datagen.core.lengths import HIGH, LOW, longer, share_longer
+from datagen.core.lengths import HIGH, LOW, longer, share
 from datagen.core.record import AnyRecord, Candidate, Failure, Lineage, Message, Rejected, Sample
 from datagen.llm import flaws
 from datagen.llm.backend import Reply, Request
@@ -186,24 +187,28 @@ def test_replies_are_neither_equal_nor_unrelated(rejected: str, flaw: str, reaso
         assert related(subject).rejected is not None
 
 
+def share_longer(differences: Sequence[int]) -> float | None:
+    return share(sum(d > 0 for d in differences), differences.count(0), len(differences)) if differences else None
+
+
 @given(st.lists(st.integers(-50, 50), max_size=80))
 def test_balancing_drops_as_little_as_it_can(differences: list[int]) -> None:
     named = {f"p{i}": d for i, d in enumerate(differences)}
     dropped = surplus(named)
     left = [d for name, d in named.items() if name not in dropped]
-    share = share_longer(left)
+    after = share_longer(left)
     before = share_longer(differences)
     if before is None or LOW <= before <= HIGH:
         assert not dropped
     if dropped:
-        assert share is not None
+        assert after is not None
         fewer = [d for name, d in named.items() if name not in set(sorted(dropped)[1:])]
         again = share_longer(fewer)
         assert again is not None
         assert not LOW <= again <= HIGH  # with one more of them it would not be balanced
     even = sum(d > 0 for d in left) == sum(d < 0 for d in left)
     hopeless = len({d > 0 for d in differences}) == 1 and 0 not in differences
-    assert share is None or LOW <= share <= HIGH or even or (hopeless and not dropped)
+    assert after is None or LOW <= after <= HIGH or even or (hopeless and not dropped)
 
 
 def test_the_balance_stage_gives_verdicts_and_leaves_the_rest() -> None:
@@ -216,5 +221,5 @@ def test_the_balance_stage_gives_verdicts_and_leaves_the_rest() -> None:
     out = [r for r in stage.emit(shard) if isinstance(r, Sample)]
     kept = [r for r in out if r.verdict is None]
     assert len(out) == 10
-    assert share_longer(map(longer, kept)) == pytest.approx(0.5)
+    assert share_longer([longer(p) for p in kept]) == pytest.approx(0.5)
     assert {r.verdict.reason for r in out if r.verdict} == {"length_balance"}

@@ -7,18 +7,13 @@ from hypothesis import strategies as st
 
 from curation.select import Select, SelectBest
 from datagen.core.record import AnyRecord, Sample
-from datagen.generate.samples import question_answer
-from tests.generate.test_qa import CHUNK
+from tests.generate.support import pair
 
 
 def samples(scores: list[float | None]) -> list[AnyRecord]:
     made: list[AnyRecord] = []
     for i, score in enumerate(scores):
-        made.append(
-            question_answer(CHUNK, "qa", f"Q{i}?", "A", []).model_copy(
-                update={"score": score, "scores": {"clarity": score or 0}}
-            )
-        )
+        made.append(pair(f"Q{i}?", "A").model_copy(update={"score": score, "scores": {"clarity": score or 0}}))
     return made
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from curation import words as vocabulary
@@ -32,7 +32,6 @@ def shingles(text: str, n: int) -> set[tuple[str, ...]]:
 
 
 @given(TEXTS, st.integers(1, 5))
-@settings(deadline=None)
 def test_a_text_has_as_many_shingle_hashes_as_shingles(texts: list[str], n: int) -> None:
     for text, data in zip(texts, sketch_all(texts, n, 16), strict=True):
         got = unpack(data)
@@ -42,13 +41,11 @@ def test_a_text_has_as_many_shingle_hashes_as_shingles(texts: list[str], n: int)
 
 
 @given(TEXTS)
-@settings(deadline=None)
 def test_together_or_alone_is_the_same(texts: list[str]) -> None:
     assert sketch_all(texts) == [sketch(text) for text in texts]
 
 
 @given(st.text(max_size=200), st.text(max_size=200))
-@settings(deadline=None)
 def test_jaccard_of_hashes_is_jaccard_of_shingles(a: str, b: str) -> None:
     x, y = shingles(a, 1), shingles(b, 1)
     if x and y:

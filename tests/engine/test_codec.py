@@ -61,7 +61,7 @@ failures = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(samples | failures, max_size=6) | st.lists(chunks, max_size=6) | st.lists(documents, max_size=6))
 def test_round_trip(tmp_path_factory: object, records: list[AnyRecord]) -> None:
     frame = codec.to_frame(records)

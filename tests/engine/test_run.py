@@ -67,7 +67,7 @@ def test_every_executor_gives_the_same_records(tmp_path: Path, executor: str) ->
     assert [r.verdict is not None for r in records] == [i % 3 == 2 for i in range(11)]  # type: ignore[union-attr]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(n=st.integers(0, 14), per_shard=st.integers(1, 5), window=st.integers(1, 9), barrier=st.booleans())
 def test_any_cut_and_window_gives_the_same_records(
     tmp_path_factory: pytest.TempPathFactory, n: int, per_shard: int, window: int, barrier: bool

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from datagen.core.record import AnyRecord, Chunk, Failure, Sample, Task
-from datagen.generate.recipe import Recipe
+from datagen.core.record import AnyRecord, Chunk, Failure, Message, Sample, Task
+from datagen.generate.recipe import Recipe, sample_of
 from datagen.llm.backend import Reply, Request
 
 TEXT = "Intro. The pump holds 3 litres. It must rest for ten minutes. Use only oil of grade B."
@@ -30,6 +30,12 @@ def task(*slots: Mapping[str, str], of: Chunk = CHUNK, recipe: str = "qa", **fie
     """A task that owes a sample for each slot."""
     given: dict[str, Any] = {"samples": len(slots), "slots": tuple(dict(slot) for slot in slots), **fields}
     return Task(id="t", recipe=recipe, split=of.split, chunk=of, **given)
+
+
+def pair(question: str, answer: str, of: Chunk = CHUNK) -> Sample:
+    """A question and its answer, as a recipe would make them."""
+    messages = (Message(role="user", content=question), Message(role="assistant", content=answer))
+    return sample_of(task(of=of), "qa", messages, [])
 
 
 class Scripted:

@@ -98,7 +98,7 @@ def test_it_takes_chats_alone_and_others_leave_them() -> None:
     assert recipe.fingerprint() == Chat(ME).fingerprint() != Chat("Ann").fingerprint()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     st.lists(
         st.tuples(st.sampled_from(["Ann", "Bob", ME]), st.sampled_from(["a", "b: c", "d\ne", made.ARABIC])),

@@ -11,6 +11,7 @@ from datagen.generate.extract.passage import Candidate
 from datagen.generate.extractive import PAIRS_A_CHUNK, Extractive, choose, extract
 from datagen.generate.generate import Generate
 from datagen.generate.plan import Plan
+from tests.generate.support import task
 
 
 def chunk(
@@ -30,7 +31,7 @@ def chunk(
 
 
 def pairs(text: str, **options: object) -> dict[str, str]:
-    made = extract(chunk(text, **options))  # type: ignore[arg-type]
+    made = extract(task(of=chunk(text, **options)))  # type: ignore[arg-type]
     for sample in made:
         (quote,) = sample.lineage.quotes
         start = sample.lineage.start
@@ -223,7 +224,7 @@ def test_chosen_answers_do_not_overlap() -> None:
 
 
 def test_spans_are_the_documents_and_order_the_texts() -> None:
-    samples = extract(chunk(RICH, start=1000))
+    samples = extract(task(of=chunk(RICH, start=1000)))
     starts = [s.lineage.quotes[0].start for s in samples]
     assert starts == sorted(starts)
     assert all(start >= 1000 for start in starts)
@@ -241,7 +242,7 @@ def test_chunks_without_a_verdict_become_tasks_that_rules_do() -> None:
     tasks = plan.emit([bad, good])
     assert [t.samples for t in tasks if isinstance(t, Task)] == [0]
     made = stage.run(tasks)
-    assert [s.messages for s in made if isinstance(s, Sample)] == [s.messages for s in extract(good)] != []
+    assert [s.messages for s in made if isinstance(s, Sample)] == [s.messages for s in extract(task(of=good))] != []
     assert all(isinstance(s, Sample) and s.recipe == "extractive" and s.lineage.model.startswith("none") for s in made)
 
 
@@ -275,4 +276,4 @@ REPEATED = parts(
 def test_long_repeats_do_not_hang(piece: str, format_: str) -> None:
     """Work that grew with the square of the length would not come back from this within the time limit."""
     text = "The run is for all of the users. " + piece * (300_000 // len(piece))
-    extract(chunk(text, format_=format_))
+    extract(task(of=chunk(text, format_=format_)))

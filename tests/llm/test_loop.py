@@ -101,7 +101,7 @@ except KeyboardInterrupt:
     assert process.returncode == 130
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.lists(st.integers(0, 5), max_size=40), st.integers(1, 8))
 def test_results_keep_the_order_and_the_limit_is_kept(delays: list[int], limit: int) -> None:
     now = most = 0

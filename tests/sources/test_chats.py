@@ -304,7 +304,7 @@ WRITERS: dict[str, tuple[str, Callable[[list[Msg]], bytes]]] = {
 
 
 @pytest.mark.parametrize("name", WRITERS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(messages=chats())
 def test_any_chat_comes_back_as_it_was_written(name: str, messages: list[Msg]) -> None:
     kind, write = WRITERS[name]
@@ -319,7 +319,7 @@ def test_any_chat_comes_back_as_it_was_written(name: str, messages: list[Msg]) -
 
 
 @pytest.mark.parametrize("name", WRITERS)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(messages=chats(), data=st.data())
 def test_what_is_cut_off_or_garbled_gives_a_document_or_a_verdict(
     name: str, messages: list[Msg], data: st.DataObject
@@ -346,7 +346,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     JSON,
     st.sampled_from([{}, {"type": "message", "date": "2024-05-01", "from": ME, "ts": "1714557600.0001", "time": 1e9}]),

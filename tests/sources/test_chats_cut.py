@@ -120,7 +120,7 @@ def test_no_part_is_too_small_or_too_large(exchanges: int, least: int, more: int
         assert not any(parts * least <= exchanges <= parts * most for parts in range(1, exchanges + 1))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.text("mab", min_size=1, max_size=60), st.dictionaries(st.integers(1, 59), st.integers(-400, 400), max_size=6))
 def test_every_message_is_in_one_chunk_and_samples_are_whole(script: str, gap: dict[int, float]) -> None:
     messages = chat("m" + script, gap)

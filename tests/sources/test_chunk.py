@@ -106,14 +106,14 @@ CONFIG = st.builds(
 
 
 @given(MARKDOWN, ENDS, CONFIG)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_markdown_keeps_its_promises(text: str, end: str, config: ChunkConfig) -> None:
     doc = document(text.replace("\n", end))
     check(doc, config)
 
 
 @given(st.text(max_size=3000), st.sampled_from(["markdown", "text", "code"]), CONFIG, st.integers(0, 60))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_any_text_keeps_its_promises(text: str, format: str, config: ChunkConfig, overlap: int) -> None:
     check(document(text, format), config.model_copy(update={"overlap": overlap}))
 
@@ -127,20 +127,20 @@ def test_any_text_keeps_its_promises(text: str, format: str, config: ChunkConfig
     ),
     CONFIG,
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_marks_of_every_kind_keep_the_promises(marks: list[str], config: ChunkConfig) -> None:
     check(document("".join(marks)), config)
 
 
 @given(MARKDOWN, st.sampled_from([120, 400]))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_no_chunk_ends_in_a_heading_that_has_text_below(text: str, tokens: int) -> None:
     doc = document(text)
     assert orphans(doc, check(doc, ChunkConfig(tokens=tokens))) == []
 
 
 @given(MARKDOWN, st.sampled_from([40, 120]), st.integers(1, 30))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_overlap_repeats_only_what_stood_before(text: str, tokens: int, overlap: int) -> None:
     doc = document(text)
     out = check(doc, ChunkConfig(tokens=tokens, overlap=overlap))

@@ -32,7 +32,7 @@ def tokens(parser: MarkdownIt, text: str) -> list[tuple[str, list[int] | None, i
 
 
 @given(TEXT)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_the_same_tokens_with_and_without_it(text: str) -> None:
     assert tokens(_parser(), text) == tokens(PLAIN, text)
 

@@ -227,7 +227,7 @@ def files(count: int) -> list[SourceFile]:
 
 
 @given(st.integers(0, 60), st.integers(0, 50), st.sampled_from([0, 0.05, 0.2]), st.sampled_from([0, 0.05, 0.2]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_every_wanted_split_has_documents_from_three_on(count: int, seed: int, valid: float, test: float) -> None:
     splits = [f.split for f in assign(files(count), SplitConfig(valid=valid, test=test), seed)]
     assert len(splits) == count
@@ -247,7 +247,7 @@ def test_a_document_keeps_its_split_when_others_are_added() -> None:
 
 
 @given(st.lists(st.integers(1, 3000), max_size=80), st.integers(1, 5000), st.integers(1, 20))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_shards_keep_all_files_in_order_and_the_limits(sizes: list[int], shard_bytes: int, shard_files: int) -> None:
     listed = [SourceFile(path=f"{i:03d}", location="/", size=s, sha256="", kind="text") for i, s in enumerate(sizes)]
     shards = cut(listed, shard_bytes, shard_files)
