@@ -36,6 +36,24 @@ class Verdict(Record):
     evidence: str = ""
 
 
+class Audit(Record):
+    """What a stage found in a record, counted: for the report, never in clear.
+
+    Attributes:
+        stage: as in ``"pii"``.
+        kind: what was found, as in ``"EMAIL_ADDRESS"`` or ``"prompt_injection"``.
+        action: what was done about it, as in ``"redact"``, ``"reject"`` or ``"none"``.
+        count: how often.
+        example: one of them, masked, as in ``"j•••@e•••••.com"``.
+    """
+
+    stage: str
+    kind: str
+    action: str
+    count: int
+    example: str = ""
+
+
 class SourceFile(Record):
     """A file found in the source folder.
 
@@ -88,6 +106,7 @@ class Document(Record):
         title: the document's own title where it states one, else "".
         turns: the messages of a chat, ascending; empty for every other format.
         notes: how it was read, for people: what of a chat was left out, what had to be assumed.
+        audits: what stages found in the text.
         verdict: set when the file could not be read.
     """
 
@@ -101,6 +120,7 @@ class Document(Record):
     title: str = ""
     turns: tuple[Turn, ...] = ()
     notes: tuple[str, ...] = ()
+    audits: tuple[Audit, ...] = ()
     verdict: Verdict | None = None
 
 
@@ -115,6 +135,7 @@ class Chunk(Record):
         tokens: length in tokens (of the tokenizer at hand, or the stated estimate).
         turns: the messages of a chat that lie in it, with spans of the document.
         sketch: MinHash signature and shingle hashes while duplicates are looked for, else None.
+        audits: what stages found in the text.
     """
 
     id: str
@@ -131,6 +152,7 @@ class Chunk(Record):
     tokens: int = 0
     turns: tuple[Turn, ...] = ()
     sketch: bytes | None = None
+    audits: tuple[Audit, ...] = ()
     verdict: Verdict | None = None
 
 
@@ -246,6 +268,8 @@ class Sample(Record):
         scored_by: ``"heuristic"`` or ``"judge:MODEL"``; "" while unscored.
         justification: the judge's, or the heuristic's.
         sketch: as in :class:`Chunk`.
+        vector: its embedding (float16, little endian, unit length) while a later stage needs it, else None.
+        audits: what stages found in the messages.
         verdict: set when the sample was rejected.
     """
 
@@ -267,6 +291,8 @@ class Sample(Record):
     scored_by: str = ""
     justification: str = ""
     sketch: bytes | None = None
+    vector: bytes | None = None
+    audits: tuple[Audit, ...] = ()
     lineage: Lineage
     verdict: Verdict | None = None
 
