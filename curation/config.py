@@ -4,21 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from curation.rules_config import RulesConfig as RulesConfig
 from datagen.core.section import Section
-
-
-class RulesConfig(Section):
-    """Rules that need no model."""
-
-    min_question_words: int = Field(3, ge=0, description="Shorter instructions are rejected.")
-    min_answer_words: int = Field(3, ge=0, description="Shorter answers are rejected.")
-    max_answer_words: int = Field(1200, ge=1, description="Longer answers are rejected.")
-    max_repetition: float = Field(
-        0.3, ge=0, le=1, description="Share of an answer's words that may stand in a repeated 5-gram."
-    )
-    max_echo: float = Field(0.9, ge=0, le=1, description="Share of the answer's words that the question may hold.")
-    language: str = Field("", description="ISO 639-1 code samples must have, as in 'en'; empty: the source's.")
-    language_check: bool = Field(True, description="Reject samples in another language than the wanted one.")
 
 
 class DedupeConfig(Section):

@@ -12,10 +12,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from curation.config import RulesConfig
 from curation.language import identify
 from curation.profiles import DEFAULT, UNTOUCHED, Profile, profile_of, stated_language
 from curation.prose import count_words, lines_of, open_fence, without_code, word_list, wordset
+from curation.rules_config import RulesConfig
 from datagen.core.record import AnyRecord, Sample, Verdict
 from datagen.core.stage import Map, Shard
 

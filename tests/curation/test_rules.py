@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.config import RulesConfig
 from curation.rules import Rules, check, repeated_share
+from curation.rules_config import RulesConfig
 from datagen.core.record import Failure, Message, Sample, Verdict
 from tests.curation.make import conversation, of_family, sample
 
