@@ -8,7 +8,7 @@ from collections import deque
 from itertools import takewhile
 from typing import Literal
 
-RAMP_S = 0.025  # the first requests: 8 in 25 ms, 24 in 50 ms, 56 in 75 ms …
+RAMP_S = 0.04  # the first requests: 8 in 40 ms, 24 in 80 ms, 56 in 120 ms …
 IDLE_S = 0.15  # a pause that parts a first few requests from the row that follows
 RAMP_FROM = 8
 RAMP_UNTIL = 512
@@ -18,9 +18,11 @@ GROWTH = 0.002  # share by which the pace rises in a second; doubles every GROWT
 FIRST_GROWTH = 0.05  # the same until the first refusal of what was paced
 BLIND_GROWTH = 0.3  # the same where the first pace rests on few requests
 FEW = 8
+BRACKET_S = 4.0  # in which the pace would rise again as far as a refusal brought it down
+CUT = 0.993  # least that a refusal brings the pace down
 GROWTH_DOUBLES_S = 2.0
 HORIZON_S = 20.0  # refusals looked back on
-RETRY = 0.25  # of the time between two requests, after which the next one tries
+RETRY = 0.1  # of the time between two requests, after which the next one tries
 SPAN_S = 1.0  # shortest span that a rate is read from
 ROUNDED_S = 2.0  # whole seconds up to here may have been rounded up
 LATE = 2.0  # requests that may be made up for when a timer fires late
@@ -46,10 +48,10 @@ class Pace:
     Nothing is paced until the endpoint refuses a request with HTTP 429. What it lets in between two
     refusals, divided by the time between them, is at most its rate (a limiter has nothing to spare at a
     refusal), and is just its rate where requests came faster than it allows. So the pace is set to the
-    geometric mean of that lower bound and the pace that was refused, an upper bound, and rises slowly
-    from there, faster the longer nothing is refused: it stays a percent or two above the rate, the
-    endpoint is never idle, and what it refuses is that percent or two. Sends are spread evenly, because
-    a limiter with a small burst refuses bunches.
+    geometric mean of that lower bound and the pace that was refused, an upper bound, and rises from
+    there, the faster the further the two lie apart and the longer nothing is refused: it stays about
+    the rate, the endpoint is hardly ever idle, and what it refuses is a percent or two. Sends are spread
+    evenly, because a limiter with a small burst refuses bunches.
 
     The first refusal closes the gate: single requests then find out, after 1/32, 1/16 … 1, 2, 4, 4 …
     seconds, when it opens. ``Retry-After`` is obeyed by all. One exception: 1 or 2 whole seconds may be a
@@ -91,6 +93,7 @@ class Pace:
         self._in_a_row = 0
         self._measured = False
         self._first_growth = FIRST_GROWTH
+        self._growth = GROWTH
         self._scale = 1.0  # seconds the limit seems to count in
         self._early: float | None = None
         self._times: deque[float] = deque(maxlen=4 * RAMP_UNTIL)  # when the last requests went out
@@ -288,8 +291,9 @@ class Pace:
         assert self.rate is not None
         inside = self._sends - self._refused
         self._in_a_row = self._in_a_row + 1 if self._marks and self._marks[-1][1] == inside else 1
-        least = self._least(sent_at, inside)
-        self.rate = min(0.985 * self.rate, math.sqrt(least * min(self.rate, 1.5 * least)))
+        least, refused = self._least(sent_at, inside), self.rate
+        self.rate = min(CUT * self.rate, math.sqrt(least * min(self.rate, 1.5 * least)))
+        self._growth = min(max(GROWTH, math.log(refused / self.rate) / BRACKET_S), 2 * FIRST_GROWTH)
         if not self._measured:  # what lay spare when the gate opened is used up only now
             self._measured = True
             self._marks.clear()
@@ -312,6 +316,10 @@ class Pace:
         assert self.rate is not None
         spans = [(inside - count, sent_at - at) for at, count in self._marks]
         proven = [(n - 1) / span for n, span in spans if span >= SPAN_S and n > 1]
+        if proven and self._first_growth == BLIND_GROWTH and not self._measured:
+            # The pace rose steeply, and hardly anything lay spare: what was let in last shows more than the mean.
+            lately = sum(1 for _ in takewhile(lambda at: at > sent_at - SPAN_S, reversed(self._times)))
+            proven.append((lately - 2) / SPAN_S)
         if proven:
             return min(max(proven), self.rate)
         count, span = spans[0] if spans else (1, 1.0)
@@ -322,7 +330,7 @@ class Pace:
         quiet, step = now - self._refused_at, now - self._grown_at
         if step < 0.05:
             return
-        base = GROWTH if self._measured else self._first_growth
+        base = self._growth if self._measured else self._first_growth
         share = base / self._scale * 2 ** min(quiet / GROWTH_DOUBLES_S / self._scale, 20)
         self.rate *= 1 + min(1.0, share) * min(step, 1.0)
         self._grown_at = now
