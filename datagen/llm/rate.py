@@ -19,6 +19,7 @@ FIRST_GROWTH = 0.05  # the same until the first refusal of what was paced
 BLIND_GROWTH = 0.3  # the same where the first pace rests on few requests
 FEW = 8
 BRACKET_S = 4.0  # in which the pace would rise again as far as a refusal brought it down
+UNPROVEN = 0.5  # of the pace, below which a short span proves nothing
 CUT = 0.993  # least that a refusal brings the pace down
 GROWTH_DOUBLES_S = 2.0
 HORIZON_S = 20.0  # refusals looked back on
@@ -323,7 +324,8 @@ class Pace:
         if proven:
             return min(max(proven), self.rate)
         count, span = spans[0] if spans else (1, 1.0)
-        return min(max(count, 1) / max(span, 1e-3), self.rate)
+        # So short a span may lie in a gap between two bunches that were let in.
+        return min(max(max(count, 1) / max(span, 1e-3), UNPROVEN * self.rate), self.rate)
 
     def _grow(self, now: float) -> None:
         assert self.rate is not None
