@@ -314,6 +314,60 @@ def export(
             typer.echo(f"pushed to {made.url}")
 
 
+@app.command(
+    epilog="Examples:  datagen curate data.jsonl --out clean   |   datagen curate data/ --out clean --only dedupe,pii"
+)
+def curate(
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FILE…", help="JSONL, JSON, Parquet or Arrow in any usual form, or a folder.", show_default=False
+        ),
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for kept.jsonl, rejected.jsonl, report.json.")
+    ],
+    only: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option("--only", metavar="STEP,…", help="Only these steps; see docs/curate.md."),
+    ] = None,
+    against: Annotated[
+        Optional[list[Path]],  # noqa: UP045
+        typer.Option("--against", metavar="FILE", help="Evaluation set that no row may repeat; repeat for several."),
+    ] = None,
+    field: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option("--field", metavar="NAME", help="Field that holds a text; repeat. Default: by the row's form."),
+    ] = None,
+    config: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--config", "-c", metavar="FILE", help="Configuration; its section `curation` is used."),
+    ] = None,
+    settings: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option("--set", metavar="A.B=C", help="Override one configuration key; repeat for several."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Curate anybody's training data: duplicates, personal data, malicious content, contamination.
+
+    Each row is kept as it came, kept changed, or rejected with its reason; none is lost.
+    """
+    from datagen import curate as curation
+    from datagen.cli_progress import Progress
+
+    settled = curation.configure(config, settings or [])
+    with Progress() as progress:
+        outcome = curation.curate(
+            files, out, settled, progress, only=only or (), against=against or (), fields=field or ()
+        )
+    if as_json:
+        typer.echo(json.dumps(outcome.report, ensure_ascii=False))
+    else:
+        typer.echo(printable(outcome.text()))
+    raise typer.Exit(outcome.exit_code)
+
+
 @app.command(epilog="Examples:  datagen doctor   |   datagen doctor --base-url http://localhost:8000/v1")
 def doctor(
     base_url: Annotated[

@@ -8,7 +8,8 @@ All spans count code points of the document's normalised text, half open.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import functools
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -20,6 +21,29 @@ class Record(BaseModel):
     """Base of all records: immutable, no unknown fields."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+R = TypeVar("R", bound=Record)
+
+
+def trusted(kind: type[R], /, **values: Any) -> R:
+    """A record of values that were validated before, or that are right by the way they are made.
+
+    The same as pydantic's ``model_construct`` in a tenth of its time, which is what reading a million rows takes.
+    """
+    record = kind.__new__(kind)
+    held = {name: dict(value) if type(value) is dict else value for name, value in _defaults(kind).items()}
+    held.update(values)
+    object.__setattr__(record, "__dict__", held)
+    object.__setattr__(record, "__pydantic_fields_set__", set(values))
+    object.__setattr__(record, "__pydantic_extra__", None)
+    object.__setattr__(record, "__pydantic_private__", None)
+    return record
+
+
+@functools.cache
+def _defaults(kind: type[Record]) -> dict[str, Any]:
+    return {name: field.default for name, field in kind.model_fields.items() if not field.is_required()}
 
 
 class Verdict(Record):
@@ -61,7 +85,9 @@ class SourceFile(Record):
         path: POSIX path relative to the source folder, the document's name everywhere.
         location: absolute path on this machine; never leaves the run's own process.
         size: bytes.
-        sha256: of the file's bytes.
+        sha256: of the file's bytes (of the stretch that is meant).
+        start, end: the stretch in bytes; 0 and 0: all of it.
+        line: number of its first line, from 1; 0 where lines do not count.
         kind: the reader's name, as in ``"markdown"`` or ``"pdf"``.
         split: decided by document, before anything is generated.
     """
@@ -72,6 +98,9 @@ class SourceFile(Record):
     sha256: str
     kind: str
     split: Split = "train"
+    start: int = 0
+    end: int = 0
+    line: int = 0
 
 
 Form = Literal["markdown", "text", "code", "chat"]

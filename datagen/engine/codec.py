@@ -8,7 +8,9 @@ failures) has the union of their columns, and ``record`` names the kind of each 
 from __future__ import annotations
 
 import functools
+import hashlib
 import io
+import json
 import types
 import typing
 from collections.abc import Sequence
@@ -17,14 +19,13 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from pydantic import BaseModel, TypeAdapter
+from pydantic import TypeAdapter
 from pydantic_core import PydanticSerializationError
 
-from datagen.core.hashing import digest
-from datagen.core.record import AnyRecord, Chunk, Document, Failure, Sample, SourceFile, Task
+from datagen.core.record import AnyRecord, Chunk, Document, Failure, Record, Sample, SourceFile, Task, trusted
 from datagen.core.text import scrub
 
-KINDS: dict[str, type[BaseModel]] = {c.__name__: c for c in (SourceFile, Document, Chunk, Task, Sample, Failure)}
+KINDS: dict[str, type[Record]] = {c.__name__: c for c in (SourceFile, Document, Chunk, Task, Sample, Failure)}
 _PLAIN: dict[Any, pl.DataType] = {
     str: pl.String(),
     int: pl.Int64(),
@@ -102,6 +103,8 @@ def to_frame(records: Sequence[AnyRecord]) -> pl.DataFrame:
 
 
 def _dump(adapter: TypeAdapter[Any], value: Any) -> str:
+    if value == ():
+        return "[]"
     try:
         return adapter.dump_json(value).decode()
     except PydanticSerializationError:
@@ -132,12 +135,15 @@ def from_frame(frame: pl.DataFrame) -> list[AnyRecord]:
                 continue  # a field added since the shard was written: its default
             value = data[name][i]
             if value is not None and column.adapter is not None:
-                value = column.adapter.validate_json(value)
+                if value == "[]":  # as most are
+                    value = ()
+                else:
+                    value = column.adapter.validate_json(value)
             elif isinstance(value, list):
                 value = tuple(value)
             values[name] = value
         # The values were validated when the record was first made.
-        out.append(typing.cast(AnyRecord, KINDS[kind].model_construct(**values)))
+        out.append(typing.cast(AnyRecord, trusted(KINDS[kind], **values)))
     return out
 
 
@@ -156,4 +162,18 @@ def from_parquet(path: Path) -> list[AnyRecord]:
 
 def content_name(records: Sequence[AnyRecord]) -> str:
     """A name that depends on the records alone (32 hexadecimal characters)."""
-    return digest([[type(r).__name__, r.model_dump(mode="json", exclude={"sketch"})] for r in records])
+    seen = hashlib.sha256()
+    for record in records:
+        shown = _json(record)
+        seen.update(f"{type(record).__name__} {len(shown)} ".encode())
+        seen.update(shown)
+    return seen.hexdigest()[:32]
+
+
+def _json(record: AnyRecord) -> bytes:
+    """A record as JSON, without what is only held while it is compared."""
+    left_out = {"sketch", "vector"}
+    try:
+        return record.model_dump_json(exclude=left_out).encode()
+    except PydanticSerializationError:  # a lone surrogate
+        return json.dumps(record.model_dump(mode="json", exclude=left_out)).encode()

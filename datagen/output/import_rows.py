@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from datagen.core.errors import UsageError
 
@@ -84,16 +84,10 @@ def rows_of(path: Path) -> Iterator[Numbered]:
     """
     kind = path.suffix.lower()
     try:
-        with path.open("rb") as file:
-            head = file.read(64)
-        if head.startswith(_COMPRESSED):
-            raise UsageError(
-                f"{path.name} is compressed.", "Only plain files are read.", "Unpack it first, as in `gunzip FILE`."
-            )
-        head = head.removeprefix(b"\xef\xbb\xbf").lstrip()
-        if kind in (".parquet", ".arrow") or head.startswith(b"PAR1"):
+        held = layout(path)
+        if held == "table":
             rows = _table(path, arrow=kind == ".arrow")
-        elif head.startswith(b"["):
+        elif held == "array":
             rows = _array(path)
         else:
             rows = _lines(path)
@@ -105,6 +99,24 @@ def rows_of(path: Path) -> Iterator[Numbered]:
         raise UsageError(
             f"Could not read {path.name}.", f"The system says: {error.strerror or error}.", "Check the file."
         ) from error
+
+
+def layout(path: Path) -> Literal["lines", "array", "table"]:
+    """How the rows of a file are laid out, by its name and beginning.
+
+    Raises:
+        UsageError: it is compressed.
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        head = file.read(64)
+    if head.startswith(_COMPRESSED):
+        raise UsageError(
+            f"{path.name} is compressed.", "Only plain files are read.", "Unpack it first, as in `gunzip FILE`."
+        )
+    if path.suffix.lower() in (".parquet", ".arrow") or head.startswith(b"PAR1"):
+        return "table"
+    return "array" if head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"[") else "lines"
 
 
 def _lines(path: Path) -> Iterator[Numbered]:

@@ -1,0 +1,238 @@
+"""Curation alone, on anybody's training data: the stages of ``datagen curate`` and what they leave."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from datagen import config as settings
+from datagen.config import Config
+from datagen.core.errors import UsageError, from_os_error
+from datagen.core.hashing import digest
+from datagen.core.record import Sample, SourceFile
+from datagen.core.stage import Fold, Map
+from datagen.engine.config import EngineConfig
+from datagen.engine.events import Events
+from datagen.engine.run import Runner, Source
+from datagen.engine.segment import Node, plan
+from datagen.engine.store import Store
+from datagen.output.curated import KEPT, REJECTED, REPORT, Curated, write_report
+from datagen.output.row_files import stretches
+from datagen.output.rows import ReadRows
+from datagen.pipeline import PROCESSES_FROM_BYTES, Listener
+
+WORK = ".work"
+"""Folder inside the output folder with what the stages left; the same command goes on from there."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step that can be asked for by name.
+
+    Attributes:
+        name: as in ``--only``.
+        always: is it done where none is named?
+        stages: what it consists of.
+        status: one sentence on what of it is missing on this machine, or "".
+    """
+
+    name: str
+    always: bool
+    stages: Callable[[Config, Sequence[Path]], list[Map | Fold]]
+    status: Callable[[Config], str] = lambda config: ""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a curation left.
+
+    Attributes:
+        folder: where it is.
+        report: the contents of ``report.json``.
+    """
+
+    folder: Path
+    report: dict[str, Any]
+
+    @property
+    def exit_code(self) -> int:
+        """0; 1 where nothing was kept or the counts do not add up."""
+        return 0 if self.report["kept"] and self.report["adds_up"] else 1
+
+    def text(self) -> str:
+        """For people."""
+        report = self.report
+        lines = [f"{report['kept']:,} rows kept of {report['rows']:,}"]
+        if report["rejected"]:
+            reasons = sorted(report["rejected"].items(), key=lambda item: (-item[1], item[0]))
+            lines.append(
+                f"  rejected {sum(n for _, n in reasons):,}: " + ", ".join(f"{reason} {n:,}" for reason, n in reasons)
+            )
+        if report["changed"]:
+            lines.append(f"  changed {report['changed']:,} of the kept")
+        for audit in report["audits"]:
+            shown = f", as in {audit['example']}" if audit["example"] else ""
+            lines.append(f"  {audit['stage']}: {audit['count']:,} {audit['kind']} ({audit['action']}){shown}")
+        lines += [f"  {note}" for note in report["notes"]]
+        lines += [
+            f"  kept      {self.folder / KEPT}",
+            f"  rejected  {self.folder / REJECTED}",
+            f"  report    {self.folder / REPORT}",
+        ]
+        return "\n".join(lines)
+
+
+def curate(
+    paths: Sequence[Path],
+    out: Path,
+    config: Config,
+    listener: Listener,
+    *,
+    only: Iterable[str] = (),
+    against: Sequence[Path] = (),
+    fields: Sequence[str] = (),
+) -> Outcome:
+    """Curate rows, or go on with it.
+
+    Args:
+        paths: files or folders of rows.
+        out: the folder for what is kept and rejected.
+        config: its ``curation`` section is used.
+        listener: who shows progress.
+        only: names of :data:`STEPS`; empty: all that are always done.
+        against: evaluation sets that no row may repeat.
+        fields: names of the fields that hold the texts; empty: found by the row's form.
+
+    Raises:
+        DatagenError: wrong usage (exit code 2), or stopped early and resumable (3).
+    """
+    steps = chosen(only, against)
+    _apart(paths, out)
+    store = Store(out / WORK)
+    with store.locked():
+        events = Events(out / WORK / "events.jsonl")
+        events.listen(listener)
+        with closing(events):
+            files = stretches(paths, out / WORK)
+            listener.note(f"Curating {len(files):,} stretches of rows: {', '.join(step.name for step in steps)}.")
+            notes = [note for step in steps if (note := step.status(config))]
+            for note in notes:
+                listener.note(note)
+            nodes = plan([ReadRows(fields), *(stage for step in steps for stage in step.stages(config, against))])
+            sources = [Source(digest([f.path, f.start, f.sha256]), (f,)) for f in files]
+            events.emit("run", files=len(files), shards=len(sources), skipped=0)
+            runner = Runner(store, nodes, sources, _engine(config, files), events)
+            shards = runner.run()
+            report = _write(store, nodes[-1], shards[-1], files, fields, out)
+    report |= {"steps": [step.name for step in steps], "notes": notes, "settings": _settings(config, steps)}
+    try:
+        write_report(out, report)
+    except OSError as error:
+        raise from_os_error(error, "write the report") from error
+    return Outcome(out, report)
+
+
+def chosen(only: Iterable[str], against: Sequence[Path] = ()) -> list[Step]:
+    """The steps to do, in the order in which they are done.
+
+    Raises:
+        UsageError: an unknown name, or ``decontaminate`` without anything to compare with.
+    """
+    names = [name for given in only for name in given.replace(",", " ").split()]
+    for name in names:
+        if name not in STEPS:
+            raise UsageError(
+                f"There is no step {name!r}.",
+                f"The steps are {', '.join(STEPS)}.",
+                "Name some of them, as in --only dedupe,pii.",
+            )
+    if "decontaminate" in names and not against:
+        raise UsageError(
+            "There is nothing to decontaminate against.",
+            "The step compares rows with evaluation sets, and none is named.",
+            "Name files with --against FILE.",
+        )
+    wanted = set(names) or {step.name for step in STEPS.values() if step.always}
+    if against:
+        wanted.add("decontaminate")
+    return [step for name, step in STEPS.items() if name in wanted]
+
+
+def _dedupe(config: Config, against: Sequence[Path]) -> list[Map | Fold]:
+    from curation.dedupe import DropDuplicates
+    from curation.sketch import Sketch
+
+    dedupe = config.curation.dedupe
+    return [
+        Sketch(dedupe.ngram, dedupe.num_perm, "sample"),
+        DropDuplicates(dedupe.threshold, dedupe.num_perm, dedupe.guard, ngram=dedupe.ngram),
+    ]
+
+
+def _rules(config: Config, against: Sequence[Path]) -> list[Map | Fold]:
+    from curation.rules import Rules
+
+    return [Rules(config.curation.rules)]
+
+
+STEPS: dict[str, Step] = {
+    step.name: step
+    for step in (
+        Step("rules", False, _rules),
+        Step("dedupe", True, _dedupe),
+    )
+}
+"""In the order in which they are done."""
+
+
+def _write(
+    store: Store, node: Node, shards: Sequence[str], files: Sequence[SourceFile], fields: Sequence[str], out: Path
+) -> dict[str, Any]:
+    curated = Curated(fields)
+    records = (record for name in shards for record in store.read(node.folder, name, node.produces))
+    locations = {file.path: file.location for file in files}
+    try:
+        curated.write((r for r in records if isinstance(r, Sample)), locations, out)
+    except OSError as error:
+        raise from_os_error(error, "write the curated rows") from error
+    return curated.report()
+
+
+def _apart(paths: Sequence[Path], out: Path) -> None:
+    """What is read must not be what is written."""
+    for path in paths:
+        inside = path.resolve()
+        if out.resolve() == inside or (path.is_dir() and out.resolve().is_relative_to(inside)):
+            raise UsageError(
+                f"The output folder {out} lies in what is read.",
+                "The next run would read its own output.",
+                "Name another folder with --out.",
+            )
+        if inside in {(out / name).resolve() for name in (KEPT, REJECTED)}:
+            raise UsageError(
+                f"{path.name} would be overwritten.", "It lies in the output folder.", "Name another folder with --out."
+            )
+
+
+def _engine(config: Config, files: Sequence[SourceFile]) -> EngineConfig:
+    executor: Any = config.engine.executor
+    if executor == "auto":
+        executor = "processes" if sum(f.size for f in files) >= PROCESSES_FROM_BYTES else "inline"
+    return config.engine.model_copy(update={"executor": executor})
+
+
+def _settings(config: Config, steps: Sequence[Step]) -> Mapping[str, Any]:
+    held = config.curation.model_dump(mode="json")
+    return {step.name: held[step.name] for step in steps if step.name in held}
+
+
+def configure(file: Path | None, overrides: Iterable[str]) -> Config:
+    """The configuration: a named file, else ``datagen.yaml`` here, else the defaults.
+
+    Raises:
+        UsageError: it cannot be used.
+    """
+    return settings.load(file or settings.default_file(), overrides)

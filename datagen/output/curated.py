@@ -1,0 +1,143 @@
+"""Writes what curating somebody's rows left: kept and rejected rows, and a report.
+
+A row that no stage changed is written with the bytes it came in. What was rejected is there whole, with its verdict.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import IO, Any
+
+from datagen.core.files import atomic, write_if_changed
+from datagen.core.record import Audit, Sample
+from datagen.output.rows import MAX_LINE, UNREADABLE, rewritten
+
+KEPT, REJECTED, REPORT = "kept.jsonl", "rejected.jsonl", "report.json"
+EXAMPLES = 5
+"""Examples of each reason in the report."""
+NO_CHANGE = frozenset({"none", "audit", "reject"})
+"""Actions on a finding that leave the text as it is."""
+
+
+class Curated:
+    """Counts and writes samples, in order.
+
+    Args:
+        fields: as of :class:`datagen.output.rows.ReadRows`.
+    """
+
+    def __init__(self, fields: Sequence[str] = ()) -> None:
+        self.fields = tuple(fields)
+        self.rows = self.kept = self.changed = 0
+        self.rejected: Counter[str] = Counter()
+        self._files: dict[str, Counter[str]] = {}
+        self._examples: dict[str, list[dict[str, str]]] = {}
+        self._audits: dict[tuple[str, str, str], tuple[int, str]] = {}
+
+    def write(self, samples: Iterable[Sample], locations: Mapping[str, str], out: Path) -> None:
+        """Write ``kept.jsonl`` and ``rejected.jsonl``.
+
+        Args:
+            locations: the file that each name in the samples' lineage stands for.
+
+        Raises:
+            OSError: as the system gives it; no half-written file stays.
+        """
+        with ExitStack() as stack:
+            kept = stack.enter_context(atomic(out / KEPT))
+            rejected = stack.enter_context(atomic(out / REJECTED))
+            opened: dict[str, IO[bytes]] = {}
+            for sample in samples:
+                name = sample.lineage.path
+                if name not in opened:
+                    opened[name] = stack.enter_context(Path(locations[name]).open("rb"))
+                self._one(sample, opened[name], kept, rejected)
+
+    def _one(self, sample: Sample, source: IO[bytes], kept: IO[bytes], rejected: IO[bytes]) -> None:
+        self.rows += 1
+        counts = self._files.setdefault(sample.lineage.path, Counter())
+        counts["rows"] += 1
+        for audit in sample.audits:
+            self._audit(audit)
+        line = _line(sample, source)
+        if sample.verdict is not None:
+            self.rejected[sample.verdict.reason] += 1
+            self._example(sample)
+            rejected.write(with_verdict(sample, line))
+            return
+        assert line is not None  # what is over the limit is never kept
+        self.kept += 1
+        counts["kept"] += 1
+        if any(audit.action not in NO_CHANGE for audit in sample.audits):
+            after = rewritten(line, sample, self.fields)
+            self.changed += after != line
+            line = after
+        kept.write(line + b"\n")
+
+    def _audit(self, audit: Audit) -> None:
+        key = (audit.stage, audit.kind, audit.action)
+        count, example = self._audits.get(key, (0, ""))
+        self._audits[key] = (count + audit.count, example or audit.example)
+
+    def _example(self, sample: Sample) -> None:
+        assert sample.verdict is not None
+        examples = self._examples.setdefault(sample.verdict.reason, [])
+        if len(examples) < EXAMPLES:
+            examples.append({"row": sample.id, "evidence": sample.verdict.evidence})
+
+    def report(self) -> dict[str, Any]:
+        """The figures as plain values; ``audits`` shows findings masked."""
+        return {
+            "rows": self.rows,
+            "kept": self.kept,
+            "changed": self.changed,
+            "rejected": dict(sorted(self.rejected.items())),
+            "adds_up": self.rows == self.kept + sum(self.rejected.values()),
+            "files": [{"path": p, "rows": c["rows"], "kept": c["kept"]} for p, c in self._files.items()],
+            "examples": dict(sorted(self._examples.items())),
+            "audits": [
+                {"stage": stage, "kind": kind, "action": action, "count": count, "example": example}
+                for (stage, kind, action), (count, example) in sorted(self._audits.items())
+            ],
+        }
+
+
+def write_report(out: Path, report: Mapping[str, Any]) -> None:
+    """Write ``report.json``. Raises OSError."""
+    write_if_changed(out / REPORT, (json.dumps(report, ensure_ascii=True, indent=2) + "\n").encode())
+
+
+def with_verdict(sample: Sample, line: bytes | None) -> bytes:
+    """A rejected row's line: the row as it came, with its verdict as the last field.
+
+    What is no JSON object stands in ``line`` (``line_base64`` where it is not UTF-8); of a line too long to read
+    only its place is told.
+    """
+    assert sample.verdict is not None
+    told = {**sample.verdict.model_dump(), "row": sample.id}
+    verdict = json.dumps(told, ensure_ascii=True).encode()
+    if sample.verdict.reason != UNREADABLE and line is not None:
+        body = line.rstrip()[:-1]
+        return body + (b'"verdict": ' if body.rstrip().endswith(b"{") else b', "verdict": ') + verdict + b"}\n"
+    held: dict[str, Any] = {}
+    if line is None:
+        held = {"start": sample.lineage.start, "end": sample.lineage.end}
+    else:
+        try:
+            held = {"line": line.decode()}
+        except UnicodeDecodeError:
+            held = {"line_base64": base64.b64encode(line).decode()}
+    return json.dumps({**held, "verdict": told}, ensure_ascii=True).encode() + b"\n"
+
+
+def _line(sample: Sample, source: IO[bytes]) -> bytes | None:
+    length = sample.lineage.end - sample.lineage.start
+    if length > MAX_LINE:
+        return None
+    source.seek(sample.lineage.start)
+    return source.read(length)

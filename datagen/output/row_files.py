@@ -1,0 +1,159 @@
+"""The files of somebody's training data as stretches of JSONL that workers can read on their own."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from datagen.core.errors import UsageError, from_os_error
+from datagen.core.files import atomic
+from datagen.core.hashing import digest
+from datagen.core.record import SourceFile
+from datagen.output.import_rows import MAX_WHOLE, TooLarge, files_of, layout, rows_of
+
+STRETCH = 4_000_000
+"""Bytes of a stretch: some ten thousand short rows, or one long line."""
+TABLE_ROWS = 20_000
+"""Rows of a table that are held at once."""
+_BLOCK = 1_000_000
+
+
+def stretches(paths: Iterable[Path], work: Path) -> list[SourceFile]:
+    """All rows under the paths, in order, cut at the ends of lines.
+
+    Tables and JSON arrays are first written out as JSONL.
+
+    Args:
+        paths: files (JSONL, a JSON array, Parquet, Arrow) or folders of them, such as ``datasets`` writes.
+        work: a folder for what is written out; named by content, so that it is done once.
+
+    Raises:
+        UsageError: there is nothing to read, or a file that cannot be.
+    """
+    found: list[SourceFile] = []
+    names: set[str] = set()
+    for path in paths:
+        for file, name in files_of(path):
+            unique = name if name not in names else f"{digest(str(file.resolve()), 4)}-{name}"
+            names.add(unique)
+            try:
+                found += _cut(_as_lines(file, work), unique)
+            except TooLarge as error:
+                raise UsageError(
+                    f"{name} is too large to read as a whole.", f"{error}.", "Write it as JSONL, which has no limit."
+                ) from error
+            except OSError as error:
+                raise from_os_error(error, f"read {name}") from error
+    if not found:
+        raise UsageError("There is nothing to curate.", "The files hold no row.", "Name files with rows.")
+    return found
+
+
+def _cut(path: Path, name: str) -> Iterator[SourceFile]:
+    size, start, line = path.stat().st_size, 0, 1
+    with path.open("rb") as file:
+        while start < size:
+            file.seek(start)
+            seen, length, ends = hashlib.sha256(), 0, 0
+            for block in _until_line_end(file):
+                seen.update(block)
+                length += len(block)
+                ends += block.count(b"\n")
+            yield SourceFile(
+                path=name,
+                location=str(path.resolve()),
+                size=length,
+                sha256=seen.hexdigest(),
+                kind="rows",
+                start=start,
+                end=start + length,
+                line=line,
+            )
+            start += length
+            line += ends
+
+
+def _until_line_end(file: IO[bytes]) -> Iterator[bytes]:
+    """A stretch in blocks: up to the end of the line in which it would be cut."""
+    length, block = 0, b""
+    while length < STRETCH and (block := file.read(min(_BLOCK, STRETCH - length))):
+        length += len(block)
+        yield block
+    while block and not block.endswith(b"\n") and (block := file.readline(_BLOCK)):
+        yield block
+
+
+def _as_lines(path: Path, work: Path) -> Path:
+    """The file itself, or what is in it as JSONL."""
+    held = layout(path)
+    if held == "lines":
+        return path
+    with path.open("rb") as file:
+        content = hashlib.file_digest(file, "sha256").hexdigest()
+    out = work / f"rows-{content[:24]}.jsonl"
+    if not out.exists():
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with atomic(out) as target:
+            for line in _table(path) if held == "table" else _array(path):
+                target.write(line)
+    return out
+
+
+def _array(path: Path) -> Iterator[bytes]:
+    for numbered in rows_of(path):
+        yield _line(numbered.row)
+
+
+def _line(row: Any) -> bytes:
+    try:
+        return json.dumps(row, ensure_ascii=False).encode() + b"\n"
+    except UnicodeEncodeError:  # a lone surrogate has no UTF-8
+        return json.dumps(row).encode() + b"\n"
+
+
+def _table(path: Path) -> Iterator[bytes]:
+    import polars as pl
+
+    arrow = path.suffix.lower() == ".arrow"
+    try:
+        for frame in _arrow(path) if arrow else _parquet(path):
+            yield frame.write_ndjson().encode()
+    except (pl.exceptions.PolarsError, ValueError) as error:
+        kind = "an Arrow stream" if arrow else "a Parquet file"
+        raise UsageError(
+            f"{path.name} cannot be read as {kind}.",
+            f"The reader says: {str(error).splitlines()[0][:200]}.",
+            "Check the file; columns of bytes (images, audio) have to go first.",
+        ) from error
+
+
+def _parquet(path: Path) -> Iterator[Any]:
+    import polars as pl
+
+    frame = pl.scan_parquet(path)
+    start = 0
+    while len(part := frame.slice(start, TABLE_ROWS).collect()):
+        yield part
+        start += TABLE_ROWS
+
+
+def _arrow(path: Path) -> Iterator[Any]:
+    """What ``Dataset.save_to_disk`` writes is a stream; polars reads one as a whole, pyarrow in pieces."""
+    import polars as pl
+
+    try:
+        from pyarrow import ipc  # type: ignore[import-untyped,unused-ignore]
+    except ImportError:
+        if path.stat().st_size > MAX_WHOLE:
+            why = f"It is over {MAX_WHOLE // 1_000_000} MB, and pyarrow, which reads such files in pieces, is missing"
+            raise TooLarge(why) from None
+        yield pl.read_ipc_stream(path)
+        return
+    with path.open("rb") as file, ipc.open_stream(file) as stream:
+        for batch in stream:
+            frame = pl.from_arrow(batch)
+            for start in range(0, len(frame), TABLE_ROWS):
+                yield frame.slice(start, TABLE_ROWS)
