@@ -4,17 +4,9 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from curation.dedupe_config import DedupeConfig as DedupeConfig
 from curation.rules_config import RulesConfig as RulesConfig
 from datagen.core.section import Section
-
-
-class DedupeConfig(Section):
-    """Exact and MinHash near-duplicates among samples, compared by their instruction."""
-
-    threshold: float = Field(0.8, gt=0, le=1, description="Word n-gram Jaccard from which two are duplicates.")
-    ngram: int = Field(3, ge=1, le=32, description="Words in a shingle.")
-    num_perm: int = Field(128, ge=16, le=1024, description="MinHash permutations.")
-    guard: bool = Field(True, description="Texts that differ in a number or a negation are never duplicates.")
 
 
 class CurationConfig(Section):
