@@ -202,7 +202,15 @@ def _write(
 
 
 def _apart(paths: Sequence[Path], out: Path) -> None:
-    """What is read must not be what is written."""
+    """What is read must not be what is written, nor anything that is not ours."""
+    if not (out / WORK).is_dir():
+        for name in (KEPT, REJECTED, REPORT):
+            if (out / name).exists():
+                raise UsageError(
+                    f"{out / name} would be overwritten.",
+                    "No curation left it there.",
+                    "Name another folder with --out, or move the file away.",
+                )
     for path in paths:
         inside = path.resolve()
         if out.resolve() == inside or (path.is_dir() and out.resolve().is_relative_to(inside)):
@@ -210,10 +218,6 @@ def _apart(paths: Sequence[Path], out: Path) -> None:
                 f"The output folder {out} lies in what is read.",
                 "The next run would read its own output.",
                 "Name another folder with --out.",
-            )
-        if inside in {(out / name).resolve() for name in (KEPT, REJECTED)}:
-            raise UsageError(
-                f"{path.name} would be overwritten.", "It lies in the output folder.", "Name another folder with --out."
             )
 
 

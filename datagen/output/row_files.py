@@ -14,8 +14,8 @@ from datagen.core.hashing import digest
 from datagen.core.record import SourceFile
 from datagen.output.import_rows import MAX_WHOLE, TooLarge, files_of, layout, rows_of
 
-STRETCH = 4_000_000
-"""Bytes of a stretch: some ten thousand short rows, or one long line."""
+STRETCH = 2_000_000
+"""Bytes of a stretch: some five thousand short rows, or one long line."""
 TABLE_ROWS = 20_000
 """Rows of a table that are held at once."""
 _BLOCK = 1_000_000
