@@ -19,11 +19,12 @@ EXTRAS = (
     ("hub", ("huggingface_hub",), "pushing exports to the hub"),
     ("semantic", ("sentence_transformers", "datasketch"), "semantic duplicates"),
     ("pii", ("presidio_analyzer", "faker"), "personal data"),
+    ("secrets", ("detect_secrets",), "more kinds of keys and passwords"),
     ("vllm", ("vllm",), "a local model server"),
     ("train", ("torch", "trl", "peft", "bitsandbytes"), "fine-tuning"),
     ("ray", ("ray",), "more than one machine"),
 )
-USED = frozenset({"batch", "hub", "vllm"})  # by this version
+USED = frozenset({"batch", "hub", "vllm", "semantic", "pii", "secrets"})  # by this version
 
 
 def doctor(base_url: str | None = None, provider: str | None = None) -> dict[str, Any]:
