@@ -1,7 +1,8 @@
-"""Rules that need no model: what is empty, cut off, repetitive, an echo, a placeholder or in another language.
+"""What a sample's text alone shows: empty, cut off, repetitive, an echo, a placeholder, in another language, unwanted.
 
-:func:`check` works on plain texts; :class:`Rules` applies it to every assistant turn of a sample, as far as the
-sample's kind is held to it (:mod:`curation.profiles`).
+:func:`check_turn` works on a question and its answer, :func:`check` (of :mod:`curation.filters`) on plain texts by what
+the user lets in and keeps out; :class:`Rules` applies both to samples, the first as far as the sample's kind is held to
+it (:mod:`curation.profiles`).
 """
 
 from __future__ import annotations
@@ -12,6 +13,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from curation import topics
+from curation.embed_config import EmbedConfig
+from curation.filters import check as check
+from curation.filters import compiled, fingerprint_of
 from curation.language import identify
 from curation.profiles import DEFAULT, UNTOUCHED, Profile, profile_of, stated_language
 from curation.prose import count_words, lines_of, open_fence, without_code, word_list, wordset
@@ -76,17 +81,43 @@ class Rules(Map):
     """Rejects samples whose text alone shows that they are no use; all others pass unchanged."""
 
     name = STAGE
-    version = 2
+    version = 3
     produces = "sample"
 
-    def __init__(self, config: RulesConfig) -> None:
+    def __init__(self, config: RulesConfig, embed: EmbedConfig = EmbedConfig()) -> None:
+        """Take the configuration.
+
+        Args:
+            config: of the rules.
+            embed: the model that compares topics.
+
+        Raises:
+            UsageError: a pattern is wrong or cannot be matched in linear time; a tokenizer cannot be read.
+        """
+        compiled(config)
         self.config = config
+        self.embed = embed
 
     def fingerprint(self) -> dict[str, Any]:
-        return {"config": self.config.model_dump(mode="json")}
+        out: dict[str, Any] = {"config": self.config.model_dump(mode="json", exclude={"quality": {"batch_size"}})}
+        if self.config.include_topics or self.config.exclude_topics:
+            out["topics"] = [topics.method(self.config.topics, self.embed), self.embed.model]
+        if self.config.tokenizer:
+            out["tokenizer"] = fingerprint_of(self.config.tokenizer)
+        return out
 
     def run(self, shard: Shard) -> list[AnyRecord]:
-        return [self._judged(r) if isinstance(r, Sample) and r.verdict is None else r for r in shard]
+        out = [self._judged(r) if isinstance(r, Sample) and r.verdict is None else r for r in shard]
+        held = [(i, r) for i, r in enumerate(out) if isinstance(r, Sample) and r.verdict is None]
+        held = [(i, r) for i, r in held if r.recipe not in UNTOUCHED]
+        texts = ["\n\n".join(m.content for m in r.messages) for _, r in held]
+        answers = ["\n\n".join(m.content for m in r.messages if m.role == "assistant") for _, r in held]
+        found = check(texts, self.config, answers=answers, embed=self.embed)
+        for (i, record), problems in zip(held, found, strict=True):
+            if problems:
+                verdict = Verdict(stage=STAGE, reason=problems[0].reason, evidence=problems[0].evidence)
+                out[i] = record.model_copy(update={"verdict": verdict})
+        return out
 
     def _judged(self, sample: Sample) -> Sample:
         if sample.recipe in UNTOUCHED:
@@ -109,7 +140,7 @@ def check_messages(
     Args:
         turns: role, content, and whether the turn calls tools (its content may then be empty).
         source: the passage the conversation is about, or "".
-        profile, stated: as :func:`check` takes them.
+        profile, stated: as :func:`check_turn` takes them.
     """
     assistants = sum(role == "assistant" for role, _, _ in turns)
     if not assistants:
@@ -122,14 +153,14 @@ def check_messages(
             number += 1
             if calls_tools and not content.strip():
                 continue
-            verdict = check(question, content, source, config, profile, stated, opening=number == 1)
+            verdict = check_turn(question, content, source, config, profile, stated, opening=number == 1)
             if verdict is not None:
                 where = f"turn {number}: " if assistants > 1 else ""
                 return verdict.model_copy(update={"evidence": where + verdict.evidence})
     return None
 
 
-def check(
+def check_turn(
     question: str,
     answer: str,
     source: str,

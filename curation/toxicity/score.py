@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from curation.toxicity.config import ToxicityConfig
 from curation.toxicity.grammar import CATEGORIES, Category
-from curation.toxicity.model import Classifier, load
+from curation.toxicity.model import probabilities, ready
 from curation.toxicity.scan import Finding, find
 
 HATE = tuple(category for category in CATEGORIES if category != "profanity")
@@ -29,11 +28,6 @@ class Status:
     note: str
 
 
-@functools.lru_cache(maxsize=2)
-def _classifier(name: str, labels: tuple[str, ...]) -> Classifier:
-    return load(name, labels)
-
-
 def scan(texts: Iterable[str], config: ToxicityConfig = ToxicityConfig()) -> list[list[Finding]]:
     """What is hateful or profane in each text.
 
@@ -52,7 +46,7 @@ def scan(texts: Iterable[str], config: ToxicityConfig = ToxicityConfig()) -> lis
     alone = bool(config.model) and config.combine == "model"
     out = [[f for f in find(text) if not alone or f.category == "profanity"] for text in held]
     if config.model:
-        scores = _classifier(config.model, config.labels).score(held, config.batch_size)
+        scores = probabilities(config.model, config.labels, held, config.batch_size)
         for text, found, score in zip(held, out, scores, strict=True):
             if score > 0:
                 found.append(Finding("derogation", 0, len(text), round(_scaled(score, config), 3), "model"))
@@ -80,7 +74,7 @@ def status(config: ToxicityConfig = ToxicityConfig()) -> Status:
     """
     if not config.model:
         return Status(True, "", "Rules alone: hate that says nothing in hateful words passes.")
-    _classifier(config.model, config.labels)
+    ready(config.model, config.labels)
     if config.combine == "model":
         return Status(False, config.model, "The classifier alone decides on hate; the rules find profanity.")
     return Status(True, config.model, "Rules and classifier; the higher score counts.")

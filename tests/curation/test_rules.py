@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.rules import Rules, check, repeated_share
+from curation.rules import Rules, check_turn, repeated_share
 from curation.rules_config import RulesConfig
 from datagen.core.record import Failure, Message, Sample, Verdict
 from tests.curation.make import conversation, of_family, sample
@@ -15,7 +15,7 @@ LONG = "The engine keeps every file it has written and takes it as the sign that
 
 
 def reason(question: str, answer: str, source: str = "", config: RulesConfig = CONFIG) -> str | None:
-    verdict = check(question, answer, source, config)
+    verdict = check_turn(question, answer, source, config)
     assert verdict is None or (verdict.stage == "rules" and verdict.evidence)
     return verdict.reason if verdict else None
 
@@ -75,14 +75,14 @@ def test_long_prose_must_end_unless_it_is_verbatim() -> None:
     )
     assert reason(QUESTION, prose) == "truncated"
     assert reason(QUESTION, prose, source=f"Before. {prose}ne") == "truncated"
-    verdict = check(QUESTION, prose, f"Before. {prose}ne", CONFIG)
+    verdict = check_turn(QUESTION, prose, f"Before. {prose}ne", CONFIG)
     assert verdict is not None
     assert "within the word" in verdict.evidence
     assert reason(QUESTION, prose, source=f"Before. {prose}\n\nAfter.") is None
 
 
 def test_evidence_names_the_figure_and_the_limit() -> None:
-    verdict = check(QUESTION, "Too short", "", CONFIG)
+    verdict = check_turn(QUESTION, "Too short", "", CONFIG)
     assert verdict is not None
     assert "2 words" in verdict.evidence
     assert "3" in verdict.evidence
@@ -164,7 +164,7 @@ def test_repeated_share_counts_words_in_repeats() -> None:
 
 @given(st.text(max_size=200), st.text(max_size=200), st.text(max_size=200))
 def test_any_texts_get_a_verdict_or_none(question: str, answer: str, source: str) -> None:
-    check(question, answer, source, CONFIG)
+    check_turn(question, answer, source, CONFIG)
 
 
 ENGLISH = "The report shows how many rows were kept and how many were not, and it is there for all of them to read."
