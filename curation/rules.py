@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from curation import topics
+from curation import language, topics
 from curation.embed_config import EmbedConfig
 from curation.filters import check as check
 from curation.filters import compiled, fingerprint_of
@@ -102,6 +102,8 @@ class Rules(Map):
         out: dict[str, Any] = {"config": self.config.model_dump(mode="json", exclude={"quality": {"batch_size"}})}
         if self.config.include_topics or self.config.exclude_topics:
             out["topics"] = [topics.method(self.config.topics, self.embed), self.embed.model]
+        if self.config.language_check:
+            out["languages"] = language.method()
         if self.config.tokenizer:
             out["tokenizer"] = fingerprint_of(self.config.tokenizer)
         return out
