@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from datagen.core.files import atomic, write_if_changed
-from datagen.core.record import Audit, Sample
+from datagen.core.record import Sample
+from datagen.output.audits import Audits
 from datagen.output.rows import MAX_LINE, UNREADABLE, rewritten
 
 KEPT, REJECTED, REPORT = "kept.jsonl", "rejected.jsonl", "report.json"
@@ -37,7 +38,7 @@ class Curated:
         self.rejected: Counter[str] = Counter()
         self._files: dict[str, Counter[str]] = {}
         self._examples: dict[str, list[dict[str, str]]] = {}
-        self._audits: dict[tuple[str, str, str], tuple[int, str]] = {}
+        self._audits = Audits()
 
     def write(self, samples: Iterable[Sample], locations: Mapping[str, str], out: Path) -> None:
         """Write ``kept.jsonl`` and ``rejected.jsonl``.
@@ -62,8 +63,7 @@ class Curated:
         self.rows += 1
         counts = self._files.setdefault(sample.lineage.path, Counter())
         counts["rows"] += 1
-        for audit in sample.audits:
-            self._audit(audit)
+        self._audits.add("rows", sample.audits)
         line = _line(sample, source)
         if sample.verdict is not None:
             self.rejected[sample.verdict.reason] += 1
@@ -78,11 +78,6 @@ class Curated:
             self.changed += after != line
             line = after
         kept.write(line + b"\n")
-
-    def _audit(self, audit: Audit) -> None:
-        key = (audit.stage, audit.kind, audit.action)
-        count, example = self._audits.get(key, (0, ""))
-        self._audits[key] = (count + audit.count, example or audit.example)
 
     def _example(self, sample: Sample) -> None:
         assert sample.verdict is not None
@@ -100,10 +95,7 @@ class Curated:
             "adds_up": self.rows == self.kept + sum(self.rejected.values()),
             "files": [{"path": p, "rows": c["rows"], "kept": c["kept"]} for p, c in self._files.items()],
             "examples": dict(sorted(self._examples.items())),
-            "audits": [
-                {"stage": stage, "kind": kind, "action": action, "count": count, "example": example}
-                for (stage, kind, action), (count, example) in sorted(self._audits.items())
-            ],
+            "audits": self._audits.rows(),
         }
 
 

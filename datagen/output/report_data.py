@@ -12,6 +12,7 @@ from typing import Any
 
 from datagen.core.record import Chunk, Document, Failure, Sample, Task
 from datagen.output import shown
+from datagen.output.audits import Audits
 from datagen.output.coverage import Coverage
 from datagen.output.funnel import funnel, stage_order
 from datagen.output.histogram import Lengths, Scores
@@ -56,7 +57,7 @@ class ReportBuilder:
         self._scores, self._means = Scores(), Scores()
         self._scored_by: Counter[str] = Counter()
         self._lengths = Lengths()
-        self._coverage, self._pairs = Coverage(), Pairs()
+        self._coverage, self._pairs, self._audits = Coverage(), Pairs(), Audits()
         self._kept: Counter[tuple[str, str]] = Counter()
         self._best: Least[dict[str, Any]] = Least(BEST)
         self._worst: Least[dict[str, Any]] = Least(WORST)
@@ -70,6 +71,7 @@ class ReportBuilder:
 
     def document(self, document: Document) -> None:
         """A document; one that has a verdict counts as skipped."""
+        self._audits.add("documents", document.audits)
         if document.verdict is not None:
             reason, evidence = document.verdict.reason, document.verdict.evidence
             self._unreadable[reason] += 1
@@ -86,6 +88,7 @@ class ReportBuilder:
         self._chunks_of[chunk.path] += 1
         self._lengths.calibrate(len(chunk.text), chunk.tokens)
         self._coverage.chunk(chunk)
+        self._audits.add("chunks", chunk.audits)
         if chunk.verdict is not None:
             key = ("chunks", chunk.verdict.stage, chunk.verdict.reason)
             self._losses[key] += 1
@@ -100,6 +103,7 @@ class ReportBuilder:
         self._ledger.add(sample)
         self._coverage.sample(sample)
         self._pairs.sample(sample)
+        self._audits.add("samples", sample.audits)
         if sample.score is not None:
             self._scores.add(sample.scores)
             self._means.add({"mean": sample.score})
@@ -198,6 +202,8 @@ class ReportBuilder:
             "splits": self._splits(),
             "coverage": self._coverage.finish(),
             "pairs": self._pairs.finish(),
+            "audits": self._audits.rows(),
+            "steps_missing": list(facts.get("steps_missing") or ()),
             "best": list(self._best),
             "worst": list(self._worst),
             "prompts": dict(facts.get("prompts") or {}),

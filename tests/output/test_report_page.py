@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datagen.core.record import Chunk, Document, Failure, Lineage, Quote, Rejected, Verdict
+from datagen.core.record import Audit, Chunk, Document, Failure, Lineage, Quote, Rejected, Verdict
 from datagen.output.report import render, write_report
+from datagen.output.report_data import ReportBuilder
 from datagen.output.text import script_json, scrub
 from tests.output import browser, made
 from tests.output.made import a_sample
@@ -38,7 +39,8 @@ EVIL = [
 def _evil_run(evils: list[str]) -> Iterator[Any]:
     for i, evil in enumerate(evils):
         yield (f"skipped/{evil}", f"{evil}: {evil}")
-        yield Document(path=evil, sha256="0", kind=evil, text=evil)
+        odd = Audit(stage=evil, kind=evil, action=evil, count=1, example=evil)
+        yield Document(path=evil, sha256="0", kind=evil, text=evil, audits=(odd,))
         yield Document(path=evil, sha256="0", kind="pdf", verdict=Verdict(stage="load", reason=evil, evidence=evil))
         rejected = Verdict(stage=evil, reason=evil, evidence=evil)
         for verdict in (None, rejected):
@@ -152,6 +154,23 @@ def test_unknown_cost_and_time_are_said() -> None:
     facts = made.facts(True) | {"usage": None, "timing": None}
     text = render(made.build(made.run(100, model=True), facts))
     assert text.count("unknown") >= 4
+
+
+def test_findings_are_counted_by_kind_and_shown_masked() -> None:
+    found = [
+        Audit(stage="pii", kind="EMAIL_ADDRESS", action="redact", count=n, example=f"{n}•••@e•••.com") for n in (2, 3)
+    ]
+    builder = ReportBuilder()
+    builder.document(Document(path="a.md", sha256="0", kind="markdown", text="t", audits=tuple(found)))
+    builder.sample(a_sample(audits=(found[0].model_copy(update={"action": "audit"}),)))
+    data = builder.finish({**made.facts(False), "steps_missing": ["No <b>model</b> for names."]})
+    assert [(a["unit"], a["count"], a["example"]) for a in data["audits"]] == [
+        ("documents", 5, "2•••@e•••.com"), ("samples", 2, "2•••@e•••.com"),
+    ]  # fmt: skip
+    text = render(data)
+    assert "Found in the texts" in text
+    assert "counted" in text
+    assert "No &lt;b&gt;model" in text
 
 
 def test_the_page_thins_out_what_would_make_it_too_large(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -241,4 +241,5 @@ def test_kept_rows_are_written_as_they_came(tmp_path: Path) -> None:
     assert (tmp_path / "kept.jsonl").read_bytes() == b'{"text" :  "a"}\n{"text":"b","z":1e400}\n{"text": "<X>"}\n'
     report = curated.report()
     assert (report["rows"], report["kept"], report["changed"], report["adds_up"]) == (3, 3, 1, True)
-    assert report["audits"] == [{"stage": "pii", "kind": "NAME", "action": "redact", "count": 1, "example": "c••"}]
+    shown = {"stage": "pii", "kind": "NAME", "action": "redact", "count": 1, "example": "c••"}
+    assert report["audits"] == [{"unit": "rows", **shown}]
