@@ -50,6 +50,8 @@ def change(a: str, b: str, common: Callable[[str], bool] = known) -> Change:
     """
     if a == b:
         return _SAME
+    if min(len(a), len(b)) > _LONG:
+        a, b = _middle(a, b)
     first, second = read(a), read(b)
     if [i.key for i in first if i.kind not in _SILENT] == [i.key for i in second if i.kind not in _SILENT]:
         return _SAME
@@ -63,7 +65,7 @@ def change(a: str, b: str, common: Callable[[str], bool] = known) -> Change:
         same |= {there.key: here.key for here, there in zip(found.lost, found.gained, strict=True)}
     else:
         alone = {i.key for i in (*found.lost, *found.gained)}
-    here = [key for key in content(first) if key not in alone]
+    here = [key for key in content(first, same) if key not in alone]
     there = [key for key in content(second, same) if key not in alone]
     moved = here != there
     if moved:
@@ -83,6 +85,38 @@ def fact_change(a: str, b: str) -> str:
 def kind_of_change(a: str, b: str) -> Kind:
     """``same``, ``trivial``, ``rewording`` or ``fact``: see :class:`Change`."""
     return change(a, b).kind
+
+
+_LONG = 600  # characters from which it pays to leave out what two texts begin and end with
+
+
+def _middle(a: str, b: str) -> tuple[str, str]:
+    """The two texts without the whole lines and sentences that both begin or end with."""
+    begin = _shared(a, b)
+    while begin and not _ends(a, begin):
+        begin = max(a.rfind("\n", 0, begin - 1), a.rfind(". ", 0, begin - 1)) + 1
+    a, b = a[begin:], b[begin:]
+    end = _shared(a[::-1], b[::-1])
+    if end:
+        found = [p for mark in ("\n", ". ") if (p := a.find(mark, len(a) - end)) >= 0]
+        end = len(a) - min(found) - 1 if found else 0
+    return (a[:-end], b[:-end]) if end else (a, b)
+
+
+def _ends(text: str, place: int) -> bool:
+    return text[place - 1] == "\n" or (text[place - 1] == "." and text[place : place + 1] in (" ", ""))
+
+
+def _shared(a: str, b: str) -> int:
+    """How many characters two texts begin with alike, by halving."""
+    low, high = 0, min(len(a), len(b))
+    while low < high:
+        half = (low + high + 1) // 2
+        if a[low:half] == b[low:half]:
+            low = half
+        else:
+            high = half - 1
+    return low
 
 
 _SILENT = frozenset(("comma", "end"))

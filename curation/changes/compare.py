@@ -32,7 +32,7 @@ class Difference(NamedTuple):
         bent: words that differ in their ending alone.
         typos: words that differ in one letter.
         small: whether function words differ.
-        same: pairs of keys that say the same: typos and inflected forms.
+        same: key → the key that says the same (typos and inflected forms), "" for one of a mere function word.
     """
 
     fact: str
@@ -53,7 +53,7 @@ def difference(a: Sequence[Item], b: Sequence[Item], common: Callable[[str], boo
     """
     first, second = Counter(i.key for i in a), Counter(i.key for i in b)
     over, under = first - second, second - first
-    lost, gained = _left(a, over), _left(b, under)
+    lost, gained = _left(a, over, b), _left(b, under, a)
     same: dict[str, str] = {}
     typos = bent = 0
     typos += _drop_joined(lost, gained, same)
@@ -63,10 +63,17 @@ def difference(a: Sequence[Item], b: Sequence[Item], common: Callable[[str], boo
             if kind:
                 typos += kind == "typo"
                 bent += kind == "bent"
-                same[there.key] = here.key
-                lost.remove(here)
-                gained.remove(there)
+                if here.kind in _SMALL or there.kind in _SMALL:
+                    same[there.key if here.kind in _SMALL else here.key] = ""
+                else:
+                    same[there.key] = here.key
+                for taken in (_take(lost, here), _take(gained, there)):
+                    if taken:
+                        same[taken] = ""
                 break
+    if _only_one(lost) and _only_one(gained):  # "one" for "a", or as a pronoun
+        lost, gained = ([i for i in side if i.kind != "number"] for side in (lost, gained))
+        same["1"] = ""
     fact = _value(lost, gained) or _opposite(lost, gained) or _claim(lost, gained)
     words = [[i for i in side if i.kind == "word"] for side in (lost, gained)]
     if not fact:
@@ -76,16 +83,32 @@ def difference(a: Sequence[Item], b: Sequence[Item], common: Callable[[str], boo
     return Difference(fact, words[0], words[1], links, bent, typos, small, same)
 
 
-def _left(items: Sequence[Item], counts: Counter[str]) -> list[Item]:
-    if not counts:
-        return []
+def _take(items: list[Item], item: Item) -> str:
+    """Remove an item, and the negation that was written in one word with it, whose key is returned."""
+    items.remove(item)
+    for other in items:
+        if other.text == item.text and other.kind == "negation":
+            items.remove(other)
+            return other.key
+    return ""
+
+
+def _left(items: Sequence[Item], counts: Counter[str], other: Sequence[Item]) -> list[Item]:
+    """The items that the other side has not; of several with one key those that are written as none there."""
+    found = [(place, item) for place, item in enumerate(items) if counts.get(item.key) and item.kind not in _SILENT]
+    written = {item.text.casefold() for item in other} if found else set()
+    found.sort(key=lambda one: one[1].text.casefold() in written)
     left = dict(counts)
     out = []
-    for item in items:
-        if left.get(item.key, 0) and item.kind not in ("comma", "end"):
+    for place, item in found:
+        if left[item.key]:
             left[item.key] -= 1
-            out.append(item)
-    return out
+            out.append((place, item))
+    return [item for _, item in sorted(out)]
+
+
+_SILENT = frozenset(("comma", "end"))
+_SMALL = frozenset(("stop", "link"))
 
 
 def _drop_joined(lost: list[Item], gained: list[Item], same: dict[str, str]) -> int:
@@ -157,6 +180,10 @@ def _value(lost: list[Item], gained: list[Item]) -> str:
         if here or there:
             return f"{name}: {_shown(here)} → {_shown(there)}"
     return ""
+
+
+def _only_one(items: list[Item]) -> bool:
+    return all(i.text.casefold() == "one" for i in items if i.kind == "number")
 
 
 def _opposite(lost: list[Item], gained: list[Item]) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 
 _SAME = """
-while whilst | until till | which that who whom | toward towards | among amongst amid | though although
-in at on upon within inside into onto | of 's | and & plus | a an the this these those its it | because since
+while whilst | until till | which that who whom | toward towards | among amongst amid | though although despite
+in at on upon within inside into onto | of 's | and & plus | a an the this these those its it | because since as
 also too additionally | is are was were be been being am 's 're 'm | has have had having 've | do does did doing
 can could able | will shall would 'll 'd | may might perhaps maybe possibly | whether if | each every
-thus therefore hence so consequently | but however yet | about regarding concerning | via through | anyone anybody
+thus therefore hence so consequently | but however yet | about regarding concerning | via through by
+when whenever | more further | anyone anybody
 someone somebody | everyone everybody | only just merely solely | nearly almost | often frequently | across throughout
 beside besides | around round | nowadays currently presently now | such like | need must have_to | very really quite
 """
@@ -188,7 +189,7 @@ MARKERS = frozenset(
     "bukan jangan tanpa không chưa 不 没 沒 无 無 未 非 勿 莫 否 别 別 一 二 三 四 五 六 七 八 九 十 百 千 万 億 亿 零 "
     # number words
     "zwei drei vier fünf sechs sieben acht neun zehn elf zwölf zwanzig hundert tausend deux trois quatre cinq sept "
-    "huit neuf vingt cent mille dos tres cuatro cinco siete ocho nueve diez veinte cien".split()
+    "huit neuf vingt cent mille tres cuatro cinco siete ocho nueve diez veinte cien".split()
 )
 """Negations and number words of other languages."""
 
@@ -248,6 +249,23 @@ STOPS = frozenset(_STOP.split())
 
 LINKS = frozenset(_LINKS)
 """Prepositions that say in which role what follows stands."""
+
+_PHRASES = """
+as well as: and | in order to: to | so as to: to | in case: if | as long as: if | for instance: for example
+out of: from | along with: with | together with: with | prior to: before | have to: must | has to: must
+need to: must | ought to: should | a few: some | a couple of: some | lots of: many | a lot of: many
+plenty of: many | or else: or | due to: because | because of: because | owing to: because | such as: like
+in addition: also | as a result: so | even though: though | with regard to: about | in regard to: about
+with respect to: about | in spite of: despite | by means of: via | so that: that | not any: no | all of: all
+at the moment: now | right now: now | is able to: can | are able to: can | be able to: can | at no time: never
+in front of: before | instead of: rather than | in the event that: if | each of: each | some of: some
+for the purpose of: for | at all times: always | at this point: now | in place of: rather than
+"""
+PHRASES = dict(row.strip().split(": ") for row in _PHRASES.replace("\n", "|").split("|") if row.strip())
+"""Several function words → the one that says the same."""
+
+_LONGEST_FIRST = (said.replace(" ", r"\s+") for said in sorted(PHRASES, key=len, reverse=True))
+PHRASE = re.compile(r"(?<![\w'-])(?:" + "|".join(_LONGEST_FIRST) + r")(?![\w'-])", re.IGNORECASE)
 
 CONTRACTED = {"won't": "will", "can't": "can", "shan't": "shall", "ain't": "is"}
 """Contractions with "not" → their verb, where it is more than what stands before n't."""

@@ -57,13 +57,13 @@ def sentences(items: Sequence[Item]) -> list[list[Item]]:
 def same_roles(a: Sequence[Item], b: Sequence[Item], same: Mapping[str, str]) -> bool:
     """Whether two rows of items with the same content words, in another order, say the same."""
     first, second = sentences(a), sentences(b)
-    here = Counter(tuple(content(s)) for s in first)
+    here = Counter(tuple(content(s, same)) for s in first)
     there = Counter(tuple(content(s, same)) for s in second)
     if here == there:
         return True  # whole sentences moved
-    rest_a = [s for s in first if not there[tuple(content(s))]]
+    rest_a = [s for s in first if not there[tuple(content(s, same))]]
     rest_b = [s for s in second if not here[tuple(content(s, same))]]
-    one, two = roles(rest_a, {}), roles(rest_b, same)
+    one, two = roles(rest_a, same), roles(rest_b, same)
     if max(len(one.tied), len(one.cores)) > MOST:
         return False
     return one.cores == two.cores and one.ties == two.ties and one_moved(one.tied, two.tied)

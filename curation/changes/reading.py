@@ -21,6 +21,8 @@ from curation.changes.lexicon import (
     MONTHS,
     NEGATIONS,
     ORDINALS,
+    PHRASE,
+    PHRASES,
     SAME,
     SCALES,
     SMALL,
@@ -66,7 +68,9 @@ _PART = re.compile(
     r"|(?P<comma>[,:()\[\]{}|]|^-+$)"
     r"|(?P<unit>[%$€£¥₹°])|(?P<sign>[<>=!]=|[<>=+^])|(?P<stop>&)|(?P<other>\S)"
 )
-_CODE = re.compile(r"\w_+\w|_\w|[a-z][A-Z]|[^\W\d_]\(\)|::|[^\W\d_]{2}\.[^\W\d_]{2}|^/\w|\w/\w+/|\w@\w|://|\w=\w")
+_CODE = re.compile(r"\w_+\w|_\w|[^\W\d_]\(\)|::|[^\W\d_]{2}\.[^\W\d_]{2}|^/\w|\w/\w+/|\w@\w|://|\w=\w")
+_EITHER = re.compile(r"[^\W\d_]+/[^\W\d_]+")  # "and/or"
+_CAMEL = re.compile(r"[a-z][A-Z](?!c?[A-Z]*$)")
 _MIXED = re.compile(r"[^\W\d_]\d|\d[^\W\d_]")
 _MEASURE = re.compile(r"(\d+(?:[.,]\d+)*)([^\W\d_]+)")
 _EDGES = "\"'.,;:!?()[]{}<>*-"
@@ -96,6 +100,9 @@ def _read(text: str) -> list[Item]:
         if "\u00a0" in text or "\u202f" in text or "\u2009" in text:
             text = _GROUPED.sub("", text)
         text = unicodedata.normalize("NFKC", text.translate(_TYPOGRAPHIC)).translate(_TYPOGRAPHIC)
+    spaced = " ".join(text.lower().split())
+    if any(said in spaced for said in PHRASES):
+        text = PHRASE.sub(lambda found: PHRASES[" ".join(found[0].lower().split())], text)
     text = text.replace("``", '"').replace("''", '"').replace("`", "'")
     found: list[Item] = []
     for line in text.split("\n"):
@@ -118,6 +125,11 @@ def _remember(raw: str) -> tuple[Item, ...]:
 
 def _items(raw: str) -> list[Item]:
     """The items of a piece without white space."""
+    alone = raw.rstrip(".,;:!?")
+    if alone in _CLITICS:
+        return [_word(alone, alone)]
+    if alone == "n't":
+        return [Item("not", "negation", alone)]
     bare = raw.strip(_EDGES)
     if "." in raw and len(raw) < 20:
         if bare.casefold() in _ABBREVIATED:
@@ -152,8 +164,7 @@ def _items(raw: str) -> list[Item]:
 
 def _is_code(bare: str) -> bool:
     if _CODE.search(bare) and not bare.replace("/", "").replace("-", "").isdigit():
-        # "and/or", "2020/21", "e.g" and camel case in a name such as McDonald are no code
-        return not re.fullmatch(r"Ma?c[A-Z][a-z]+|[^\W\d_]+/[^\W\d_]+", bare)
+        return not _EITHER.fullmatch(bare)
     if not _MIXED.search(bare):
         return False
     measured = _MEASURE.fullmatch(bare)
@@ -176,20 +187,20 @@ def _words(text: str) -> list[Item]:
         return [Item(c, "marker" if c in MARKERS else "word", c) for c in lower]
     if "'" in lower:
         if lower.endswith("n't"):
-            return [_word(CONTRACTED.get(lower, lower[:-3]), text), Item("not", "negation", "not")]
+            return [_word(CONTRACTED.get(lower, lower[:-3]), text), Item("not", "negation", text)]
         for clitic in _CLITICS:
             if lower.endswith(clitic):
                 held = lower[: -len(clitic)].replace("'", "")
                 return [_word(held, text[: len(held)]), _word(clitic, clitic)] if held else [_word(clitic, clitic)]
         lower = lower.replace("'", "")
     if lower in BARE:
-        return [_word(BARE[lower], text), Item("not", "negation", "not")]
+        return [_word(BARE[lower], text), Item("not", "negation", text)]
     return [_word(lower, text)]
 
 
 def _word(lower: str, text: str) -> Item:
     if lower in NEGATIONS:
-        return Item(lower, "negation", text)
+        return Item("not" if lower == "no" else lower, "negation", text)
     if lower in LINKS:
         return Item(SAME.get(lower, lower), "link", text)
     if lower in STOPS or lower in SAME:
@@ -198,7 +209,7 @@ def _word(lower: str, text: str) -> Item:
         return Item(f"#{ORDINALS[lower]}", "number", text)
     if lower in MARKERS:
         return Item(lower, "marker", text)
-    return Item(spelling(lower), "word", text)
+    return Item(spelling(lower), "code" if _CAMEL.search(text) else "word", text)
 
 
 def _number(text: str, before: str) -> Item:
@@ -298,8 +309,8 @@ def _dates(items: list[Item]) -> list[Item]:
     out: list[Item] = []
     at = 0
     while at < len(items):
-        month = MONTHS.get(items[at].text.casefold().rstrip("."))
-        if month is None or items[at].kind in ("number", "date"):
+        month = MONTHS.get(items[at].key)
+        if month is None:
             out.append(items[at])
             at += 1
             continue
