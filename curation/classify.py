@@ -45,7 +45,7 @@ class Classifier:
         """
         import torch
 
-        size = max(1, min(max_tokens, self._positions()) - self.tokenizer.num_special_tokens_to_add())
+        size = max(1, min(max_tokens, self._positions()) - 2)  # one special token before, one after
         overlap = min(OVERLAP, size // 4)
         windows: list[tuple[int, list[int]]] = []
         for i, text in enumerate(texts):

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from curation.toxicity.grammar import Category, Rule, rules
-from curation.toxicity.lexicon import Tags
+from curation.toxicity.lexicon import Tags, load
 from curation.toxicity.sentence import Sentence, Word, compile_tags, row_of, sentences
 from curation.toxicity.spell import tokens
 
+_NONE: Tags = frozenset()
 _PROFANE = frozenset({"intens", "profane"})
 _HATE = frozenset({"group", "those", "slur", "loose"})
 _REFERENCE: Tags = frozenset({"group", "ref"})
@@ -64,7 +65,7 @@ def _profanities(sentence: Sentence) -> list[Finding]:
     return [
         Finding("profanity", word.start, word.end, _MILD if "mild" in word.tags else _PROFANITY, "profanity")
         for word in sentence.words
-        if word.tags & _PROFANE or word.text == "fuck"
+        if word.tags & _PROFANE or any(load().tags.get(part, _NONE) & _PROFANE for part in word.text.split())
     ]
 
 

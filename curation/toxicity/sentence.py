@@ -14,6 +14,7 @@ from curation.toxicity.spell import Token
 MAX_WORDS = 120  # a longer sentence is read in pieces
 _OTHER: Tags = frozenset({"w"})
 _SKIP: Tags = frozenset({"skip"})
+_ADJECTIVE: Tags = frozenset({"groupadj"})
 _FIRST = 0x100  # code point that stands for the first set of tags
 _CONTRACTED = {"'s": "be", "'re": "be", "'m": "be", "'ll": "intend", "'d": "intend", "'ve": "help"}
 
@@ -61,7 +62,7 @@ class Alphabet:
         self._tags: list[Tags] = []
         lexicon = load()
         held = set(lexicon.tags.values()) | {tags for all_ in lexicon.phrases.values() for _, tags in all_}
-        fixed: list[Tags] = [_OTHER, *(frozenset({tag}) for tag in ("comma", "group", "be", "intend", "help", "skip"))]
+        fixed: list[Tags] = [_OTHER, *(frozenset({tag}) for tag in ("comma", "group", "groupadj", "be", "intend", "help", "skip"))]
         fixed += [frozenset({"group", tag}) for tag in ("ref", "those")]
         for tags in [*fixed, *sorted(held, key=sorted)]:
             if tags not in self._codes:
@@ -99,7 +100,7 @@ def _mention() -> re.Pattern[str]:
     # "(young) black people", "Muslims", "people who are gay", "the disabled", "those of you who are deaf"
     return compile_tags(
         "<groupadj><groupadj|group>{0,2}(?:<person|group>{1,2}|<those>)"
-        "|<group|^groupadj>{1,3}|<group>(?!<w>)"
+        "|<group>{1,3}"
         "|<person><comma>?<brk><be|back>{0,2}<be><skip>{0,2}<groupadj|group|afterthe>(?:<person>)?"
     )
 
@@ -163,7 +164,11 @@ def _tags(word: str) -> Tags:
 
 
 def _made(words: list[Word], asks: bool, quotes: bool) -> Sentence:
-    words = _collapsed(_phrased(words), _mention())
+    words = _phrased(words)
+    for word, following in pairwise(words):
+        if "group" in word.tags and "groupadj" in word.tags and following.tags == _OTHER:
+            word.tags = _ADJECTIVE  # "Indian elephants" are no Indians
+    words = _collapsed(words, _mention())
     for word, following in pairwise(words):
         if word.text == "that" and following.tags & {"bad", "intens"}:
             word.tags = _SKIP  # as in "that stupid"
