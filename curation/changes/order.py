@@ -71,66 +71,88 @@ def same_roles(a: Sequence[Item], b: Sequence[Item], same: Mapping[str, str]) ->
 
 def roles(parts: Sequence[Sequence[Item]], same: Mapping[str, str]) -> Roles:
     """How the parts of some sentences hang together."""
-    cores: list[set[Words]] = []
-    ties: Counter[tuple[Words, str, Words]] = Counter()
-    tied: list[tuple[str, set[Words]]] = []
+    found = _Roles()
     for sentence in parts:
-        anchor: Words | None = None
-        waiting: list[tuple[str, Words]] = []
-        owner = ""  # the preposition that a list goes on under; "" for none
-        under: Words | None = None
-        chunks = _chunks(sentence, same)
-        for place, (marker, words) in enumerate(chunks):
-            if marker == "and" and not _leads(chunks, place):
-                if owner:
-                    tied[-1][1].add(words)
-                    _tie(ties, waiting, under, owner, words)
+        found.sentence(_chunks(sentence, same))
+    tied = [(link, frozenset(held)) for link, held in found.tied]
+    return Roles(tuple(map(frozenset, found.cores)), found.ties, tied)
+
+
+class _Chunk(NamedTuple):
+    """A part: what introduces it (a preposition, ``and`` in a list, ``(`` in brackets, "" for a new part), its words,
+    and whether a comma or "and" stood before its preposition."""
+
+    marker: str
+    words: Words
+    parted: bool = False
+
+
+class _Roles:
+    """Takes sentences in, part by part."""
+
+    def __init__(self) -> None:
+        self.cores: list[set[Words]] = []
+        self.ties: Counter[tuple[Words, str, Words]] = Counter()
+        self.tied: list[tuple[str, set[Words]]] = []
+
+    def sentence(self, chunks: Sequence[_Chunk]) -> None:
+        anchor: Words | None = None  # what the next preposition hangs on
+        owner: tuple[Words | None, str] | None = None  # what a list hangs on, and by which preposition
+        bracketed: Words = ()
+        first: _Chunk | None = None  # begins the sentence with a preposition and hangs on what comes after it
+        for place, chunk in enumerate(chunks):
+            before = chunks[place - 1] if place else None
+            if chunk.marker == "(":
+                if before is not None and before.marker != "(":
+                    bracketed = before.words
+                self.ties[bracketed, "(", chunk.words] += 1
+            elif chunk.marker == "and" and not _leads(chunks, place):
+                if owner is not None:
+                    self.tied[-1][1].add(chunk.words)
+                    self.ties[owner[0] or (), owner[1], chunk.words] += 1
                 elif anchor is not None:
-                    cores[-1].add(words)
+                    self.cores[-1].add(chunk.words)
                 else:
-                    cores.append({words})
-                anchor = words
-            elif marker in ("", "and"):
-                cores.append({words})
-                for link, held in waiting:
-                    ties[words, link, held] += 1
-                waiting, anchor, owner = [], words, ""
+                    self.cores.append({chunk.words})
+                anchor = chunk.words
+            elif chunk.marker in ("", "and"):
+                self.cores.append({chunk.words})
+                if first is not None:
+                    self.ties[chunk.words, first.marker, first.words] += 1
+                first, anchor, owner = None, chunk.words, None
             else:
-                hung = tuple(chunks[place - 1][1]) if marker == "of" else anchor
-                tied.append((marker, {words}))
-                _tie(ties, waiting, hung, marker, words)
-                owner, under = marker, hung
-        for link, held in waiting:
-            ties[(), link, held] += 1
-    return Roles(tuple(map(frozenset, cores)), ties, [(link, frozenset(held)) for link, held in tied])
+                if chunk.parted and before is not None and before.marker not in ("", "and"):
+                    self.tied.append(("|", set()))  # in 1990 in Rome and in 1992 in Paris: a list of pairs
+                hung = before.words if before is not None and (chunk.marker == "of" or anchor is None) else anchor
+                self.tied.append((chunk.marker, {chunk.words}))
+                if hung is None:
+                    first = chunk
+                else:
+                    self.ties[hung, chunk.marker, chunk.words] += 1
+                owner = (hung, chunk.marker)
+        if first is not None:
+            self.ties[(), first.marker, first.words] += 1
 
 
-def _leads(chunks: Sequence[tuple[str, Words]], place: int) -> bool:
+def _leads(chunks: Sequence[_Chunk], place: int) -> bool:
     """Whether a preposition follows this member of a list or a later one: it is then a part of its own, as in
     "and died in Rome"."""
-    while place < len(chunks) and chunks[place][0] == "and":
+    while place < len(chunks) and chunks[place].marker in ("and", "("):
         place += 1
-    return place < len(chunks) and chunks[place][0] != ""
+    return place < len(chunks) and chunks[place].marker != "" and not chunks[place].parted
 
 
-def _tie(
-    ties: Counter[tuple[Words, str, Words]],
-    waiting: list[tuple[str, Words]],
-    anchor: Words | None,
-    link: str,
-    words: Words,
-) -> None:
-    if anchor is None:
-        waiting.append((link, words))
-    else:
-        ties[anchor, link, words] += 1
-
-
-def _chunks(sentence: Sequence[Item], same: Mapping[str, str]) -> list[tuple[str, Words]]:
-    """(what introduces it, its words) of each part: a preposition, ``and`` in a list, or "" for a new part."""
-    out: list[tuple[str, Words]] = []
+def _chunks(sentence: Sequence[Item], same: Mapping[str, str]) -> list[_Chunk]:
+    """The parts of a sentence."""
+    out: list[_Chunk] = []
     marker = ""
     held: list[str] = []
+    inside = parted = False
+
+    def close(lists: bool = False) -> None:
+        out.extend(_closed(marker, held, parted, lists))
+        held.clear()
+
     for item in sentence:
         if item.kind in CONTENT:
             if key := same.get(item.key, item.key):
@@ -138,20 +160,31 @@ def _chunks(sentence: Sequence[Item], same: Mapping[str, str]) -> list[tuple[str
         elif item.text.casefold() == "of":
             if held:
                 held.append("")
+        elif item.text == "(":
+            close()
+            marker, parted, inside = "(", False, True
+        elif item.text == ")":
+            close()
+            marker, parted, inside = "and", False, False
+        elif inside:
+            if item.key in ("and", "or") or item.kind in ("comma", "link"):
+                close()
         elif item.kind == "link" or item.key in _PREPOSITIONS:
-            out += _closed(marker, held)
-            marker, held = item.key, []
+            parts = bool(held)
+            close()
+            marker, parted = item.key, marker == "and" and not parts
         elif (item.key in _AUXILIARY and item.text != "'s") or item.key in _CLAUSE:
-            out += _closed(marker, held)
-            marker, held = "", []
+            close()
+            marker, parted = "", False
         elif (item.key in ("and", "or") or item.kind == "comma") and held:
-            opens = len(out) == 0 and marker not in ("", "and")  # "In 1972, …": the main part comes after it
-            out += _closed(marker, held, lists=not opens)
-            marker, held = "" if opens else "and", []
-    return out + _closed(marker, held)
+            opens = not out and marker not in ("", "and")  # "In 1972, …": the main part comes after it
+            close(lists=not opens)
+            marker, parted = "" if opens else "and", False
+    close()
+    return out
 
 
-def _closed(marker: str, held: list[str], lists: bool = False) -> list[tuple[str, Words]]:
+def _closed(marker: str, held: Sequence[str], parted: bool, lists: bool) -> list[_Chunk]:
     """The part, with "Y of X" turned into "X Y"; before a list, "of X" is a part of its own."""
     if not held:
         return []
@@ -162,8 +195,8 @@ def _closed(marker: str, held: list[str], lists: bool = False) -> list[tuple[str
         else:
             parts.append([])
     if lists and marker != "and" and len(parts) > 1 and parts[-1]:
-        return [*_closed(marker, held[: -len(parts[-1]) - 1]), ("of", tuple(parts[-1]))]
-    return [(marker, tuple(word for part in reversed(parts) for word in part))]
+        return [*_closed(marker, held[: -len(parts[-1]) - 1], parted, False), _Chunk("of", tuple(parts[-1]))]
+    return [_Chunk(marker, tuple(word for part in reversed(parts) for word in part), parted)]
 
 
 def one_moved(a: list[tuple[str, frozenset[Words]]], b: list[tuple[str, frozenset[Words]]]) -> bool:

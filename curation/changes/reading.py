@@ -49,6 +49,7 @@ class Item(NamedTuple):
 
 
 COMMA = Item(",", "comma", ",")
+_BRACKETS = {"(": Item(",", "comma", "("), ")": Item(",", "comma", ")")}
 END = Item(".", "end", ".")
 _SHORT = 4000  # characters
 _MAX_TOKEN = 200  # characters; what is longer is no word and stands for itself
@@ -150,7 +151,7 @@ def _items(raw: str) -> list[Item]:
         elif kind == "end":
             out.append(END)
         elif kind == "comma":
-            out.append(COMMA)
+            out.append(_BRACKETS.get(text, COMMA))
         elif kind == "unit":
             out.append(Item(UNITS.get(text, text), "unit", text))
         elif kind == "stop":
