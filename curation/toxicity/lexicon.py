@@ -45,6 +45,7 @@ _PLAIN = {
     ("denial", "entitled"): "entitled",
     ("denial", "merits"): "merit",
     ("denial", "worthy"): "worthy",
+    ("denial", "nofor"): "nofor",
     ("denial", "permits"): "permit",
     ("denial", "never"): "never",
     ("slurs", "strong"): "slur",
@@ -78,6 +79,9 @@ _PLAIN = {
     ("grammar", "without"): "without",
     ("grammar", "pointing"): "pointing",
     ("grammar", "again"): "again",
+    ("grammar", "one"): "one",
+    ("grammar", "to"): "to",
+    ("grammar", "needy"): "needy",
     ("grammar", "cleft"): "cleft",
     ("grammar", "why"): "why",
     ("grammar", "prepositions"): "prep",
@@ -116,12 +120,14 @@ class Lexicon:
         phrases: first word → the phrases that begin so, longest first, each with its tags.
         keys: words that are worth finding under a disguise.
         slips: a word with a letter missing or two swapped → the word that was meant.
+        real: words that are what they look like, and hide nothing.
     """
 
     tags: dict[str, Tags]
     phrases: dict[str, list[tuple[tuple[str, ...], Tags]]]
     keys: frozenset[str]
     slips: dict[str, str]
+    real: frozenset[str]
 
 
 def plural(noun: str) -> str:
@@ -207,7 +213,10 @@ def load() -> Lexicon:
     parts_of = {part for word in found for part in word.split("_")}
     real = parts_of | set(tree["spelling"]["words"].split())
     disguised = {part for word, tags in found.items() if "_" in word and tags & _KEYS for part in word.split("_")}
-    return Lexicon(words, phrases, keys, _slips(keys | {part for part in disguised if len(part) > 5}, real))
+    disguised |= {word for word, tags in words.items() if tags & {"oblige", "person"}}
+    return Lexicon(
+        words, phrases, keys, _slips(keys | {part for part in disguised if len(part) > 5}, real), frozenset(real)
+    )
 
 
 def _slips(keys: AbstractSet[str], real: set[str]) -> dict[str, str]:

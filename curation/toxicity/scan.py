@@ -17,7 +17,15 @@ _HATE = frozenset({"group", "those", "slur", "loose"})
 _REFERENCE: Tags = frozenset({"group", "ref"})
 _UNRESOLVED: Tags = frozenset({"group", "those"})
 _LINKED = 2  # sentences for which "they" may mean a group
-_REPORTED, _DENIED, _COUNTERED, _OTHERS, _UNCERTAIN = 0.5, 0.1, 0.15, 0.3, 0.5
+_REPORTED, _DENIED, _COUNTERED, _OTHERS, _UNCERTAIN = 0.4, 0.1, 0.15, 0.3, 0.5
+_EXCLAIMED, _NEAR = 0.6, 0.5
+_CALMING = frozenset({"report", "good", "stop", "mistreat", "neg"})
+_HOSTILE = frozenset(
+    "attitude attnoun repel repelsme bad badnoun dehum menace begone implied ruins profane fverb intens loose "
+    "apposed".split()
+)
+_VIOLENT = frozenset({"harm", "harmed", "expel", "die"})
+_BACK = frozenset({"back", "again"})
 _PROFANITY, _MILD = 0.8, 0.4
 _ANYONE = frozenset({"someone", "somebody", "everyone", "everybody"})
 _RELATIVE = frozenset({"to", "who", "that", "if", "when", "by", "for", "of", "about"})
@@ -53,10 +61,12 @@ def find(text: str) -> list[Finding]:
     outside = [w for s in held if s.quotes for w in s.words if not w.quoted and "comma" not in w.tags]
     for sentence in held:
         found += _profanities(sentence)
-        if any(word.tags & _HATE or "back" in word.tags for word in sentence.words):
+        if any(word.tags & _HATE or word.tags & _BACK for word in sentence.words):
             distance = _resolve(sentence, distance)
             found += _statements(sentence, outside)
         else:
+            if distance <= 1:
+                found += _exclamation(sentence)
             distance += 1
     return sorted(found, key=lambda f: (f.start, f.end, f.category, f.rule))
 
@@ -69,18 +79,30 @@ def _profanities(sentence: Sentence) -> list[Finding]:
     ]
 
 
+def _exclamation(sentence: Sentence) -> list[Finding]:
+    """ "What scum." said right after a sentence about a group."""
+    words = sentence.words
+    bad = [word for word in words if word.tags & {"dehum", "badnoun", "apposed"}]
+    others = [word for word in words if not word.tags & {"dehum", "badnoun", "apposed", "bad", "skip", "intens", "brk"}]
+    if len(words) > 5 or not bad or others:
+        return []
+    return [Finding("dehumanisation", words[0].start, words[-1].end, _EXCLAIMED, "exclamation")]
+
+
 def _resolve(sentence: Sentence, distance: int) -> int:
     """Makes mentions of what points back to a group; returns how many sentences ago a group was named."""
     named = 0 if _LATER.search(sentence.row) else distance
+    previous = _NONE
     for word in sentence.words:
         if "group" in word.tags or "slur" in word.tags:
             named = 0
-        elif ("back" in word.tags and named <= _LINKED) or ("again" in word.tags and named == 0):
+        elif ("back" in word.tags and named <= _LINKED) or ("again" in word.tags and named <= 1 and previous & _DONE):
             word.tags = _REFERENCE
         elif "those" in word.tags:
             word.tags = _REFERENCE if named <= _LINKED else _UNRESOLVED
         elif "person" in word.tags and named > 0:
             named = _LINKED + 1  # somebody else was named in between
+        previous = word.tags
     sentence.row = row_of(sentence.words)
     return named + 1
 
@@ -93,7 +115,22 @@ def _statements(sentence: Sentence, outside: Sequence[Word]) -> list[Finding]:
             score = rule.score * _weight(rule, match, sentence, outside)
             words = sentence.words
             found.append(Finding(rule.category, words[first].start, words[last - 1].end, round(score, 3), rule.name))
-    return found
+    return found or _nearness(sentence, outside)
+
+
+def _nearness(sentence: Sentence, outside: Sequence[Word]) -> list[Finding]:
+    """A group and a hostile word in one sentence that no rule ties together, where nothing speaks against it."""
+    words = sentence.words
+    if any(w.tags & _CALMING for w in words) or (outside and any(w.quoted for w in words)):
+        return []
+    targets = [w for w in words if w.tags & {"group", "slur"} and w.tags != _UNRESOLVED]
+    spoken = any(w.tags & {"self", "you"} for w in words)
+    wanted = _HOSTILE | _VIOLENT if spoken else _HOSTILE  # violence is in the news as often; then somebody else speaks
+    hostile = [w for w in words if w.tags & wanted and not w.tags & {"group", "skip", "eval"}]
+    if not targets or not hostile:
+        return []
+    low, high = min(w.start for w in targets + hostile), max(w.end for w in targets + hostile)
+    return [Finding("derogation", low, high, _NEAR, "nearness")]
 
 
 def _weight(rule: Rule, match: re.Match[str], sentence: Sentence, outside: Sequence[Word]) -> float:
@@ -133,12 +170,20 @@ def _weight(rule: Rule, match: re.Match[str], sentence: Sentence, outside: Seque
     if reported:
         return weight * (_COUNTERED if opposed else _REPORTED)
     before = words[first - 1].text if first else ""
+    if words[0].text.endswith("ing") and first <= 1 and any(w.tags & {"neg", "eval"} for w in words[last:]):
+        return weight * _COUNTERED  # "Wishing them death is no opinion"
     if opposed and (words[predicate].text.endswith("ing") or before in _RELATIVE) and not _speaker(words, first):
         return weight * _COUNTERED
     if rule.subject == "speaker" and not _speaker(words, first):
-        return weight * (1.0 if sentence.asks and _subject(words, first) == "you" else _OTHERS)
-    if rule.name == "will_harm" and _subject(words, first) == "other":
-        return weight * _REPORTED
+        leading = sentence.asks and any("neg" in w.tags for w in words[:4])  # "Don't you just hate …?"
+        return weight * (1.0 if leading and _subject(words, first) == "you" else _OTHERS)
+    if rule.name == "will_harm" and (_subject(words, first) == "other" or words[first].text == "wants"):
+        return weight * _OTHERS
+    if rule.name.startswith("attitude"):
+        following = words[predicate + 1].tags if predicate + 1 < len(words) else _NONE
+        of_nobody = not any("self" in w.tags for w in words[:predicate])
+        if of_nobody and ("prep" in following or (before == "to" and first <= 1)) and " " not in words[predicate].text:
+            return weight * _OTHERS  # "Hatred of …", "To hate …"
     return weight
 
 

@@ -62,7 +62,10 @@ class Alphabet:
         self._tags: list[Tags] = []
         lexicon = load()
         held = set(lexicon.tags.values()) | {tags for all_ in lexicon.phrases.values() for _, tags in all_}
-        fixed: list[Tags] = [_OTHER, *(frozenset({tag}) for tag in ("comma", "group", "groupadj", "be", "intend", "help", "skip"))]
+        fixed: list[Tags] = [
+            _OTHER,
+            *(frozenset({tag}) for tag in ("comma", "group", "groupadj", "be", "intend", "help", "skip")),
+        ]
         fixed += [frozenset({"group", tag}) for tag in ("ref", "those")]
         for tags in [*fixed, *sorted(held, key=sorted)]:
             if tags not in self._codes:

@@ -107,7 +107,7 @@ def _read(word: str) -> tuple[str, ...]:
                 return (whole,)
             return tuple(inner for part in parts for inner in _read(part))
     for reading in _readings(word):
-        if len(reading) >= 3 and reading.isalpha():
+        if len(reading) >= 3 and reading.replace("'", "").isalpha():
             if reading in lexicon.slips:
                 return (lexicon.slips[reading],)
             split = _apart(reading)
@@ -152,15 +152,15 @@ def _starred(word: str) -> list[str]:
     ][:1]
 
 
-_EDGE = frozenset("i we you they all these those are is be am to u my no of the".split())
+_EDGE = frozenset("i we you they all these those are is be am to u my no of the me us him them you".split())
 
 
 @functools.lru_cache(maxsize=20_000)
 def _apart(word: str) -> tuple[str, ...]:
-    """The words run together in one token, () unless all of it is known words that make a statement."""
-    if not 5 <= len(word) <= MAX_WORD:
-        return ()
+    """The words run together in one token, () unless all of it is known words."""
     lexicon = load()
+    if not 5 <= len(word) <= MAX_WORD or word in lexicon.real:
+        return ()
     best: list[tuple[int, tuple[str, ...]] | None] = [None] * (len(word) + 1)
     best[0] = (0, ())
     for end in range(1, len(word) + 1):
@@ -185,7 +185,9 @@ def _apart(word: str) -> tuple[str, ...]:
         return pieces
     if keys == 1 and len(pieces) == 2 and (pieces[0] in _EDGE or pieces[1] in _EDGE):
         return pieces
-    return pieces if keys == 1 and len(pieces) >= 3 and short * 2 < len(pieces) else ()
+    if keys == 1 and len(pieces) >= 3 and short * 2 < len(pieces):
+        return pieces
+    return pieces if len(word) >= 6 and short <= 1 else ()
 
 
 def _together(found: list[Token]) -> list[Token]:
