@@ -105,7 +105,7 @@ def main() -> None:
         by_row = {id(row): s for row, s in zip(rows, found, strict=True)}
         for part, held in parts.items():
             print(f"    {part:<16} {len(held):>5} rows  {figures(held, [by_row[id(r)] for r in held], limit)}")
-        if 0.5 < limit:
+        if limit > 0.5:
             print(f"    {'all, from 0.5 on':<16} {len(rows):>5} rows  {figures(rows, found, 0.5)}")
     print("always 'hateful'")
     print(f"    {'all rows':<16} {len(rows):>5} rows  {figures(rows, [1.0] * len(rows), 0.5)}")

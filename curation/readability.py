@@ -16,7 +16,7 @@ _SENTENCE = re.compile(r"[.!?]+(?=[\s\"'”’)\]]|\Z)|\n[ \t]*\n")
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _VOWELS = re.compile(r"[aeiouyàáâäæèéêëìíîïòóôöœùúûü]+")
 _SILENT = re.compile(r"(?:[^laeiouy]es|[^dtaeiouy]ed|[^aeiouyl]e|[aeiouy]le|eed|les)\Z")
-_BROKEN = re.compile(r"i[ao]|[^aeiouq]ua|uo|eo(?!u)|ying|[aeiou]ing|ism\Z|[^aeiouy]le\Z|n't\Z")
+_BROKEN = re.compile(r"i[ao]|[^aeiouqg]ua|uo|eo(?!u)|ying|[aeiou]ing|ism\Z|[^aeiouy]le\Z|n't\Z")
 _JOINED = re.compile(r"[cgstx]i(?:o|an\Z|ous|al)|geo|people|shion")
 
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.language import code_of, identify
+from curation import language
+from curation.language import code_of, identify, method
 
 PEPS = Path(__file__).resolve().parents[3] / "shared" / "corpus" / "peps"
 
@@ -192,3 +193,45 @@ def test_any_text_gets_a_code_and_a_share(text: str) -> None:
 )
 def test_languages_by_name(name: str, code: str) -> None:
     assert code_of(name) == code
+
+
+SHORT = {
+    "en": "We lost the keys again yesterday.",
+    "de": "Gestern haben wir wieder den Schlüssel verloren.",
+    "fr": "Nous avons encore perdu les clés hier soir.",
+    "es": "Ayer perdimos otra vez las llaves de casa.",
+    "it": "Ieri abbiamo perso di nuovo le chiavi.",
+    "pt": "Ontem perdemos outra vez as chaves de casa.",
+    "nl": "Gisteren zijn we weer de sleutels kwijtgeraakt.",
+    "sv": "Igår tappade vi bort nycklarna igen.",
+    "fi": "Eilen kadotimme avaimet taas kerran.",
+    "pl": "Wczoraj znowu zgubiliśmy klucze do domu.",
+    "hu": "Tegnap megint elvesztettük a kulcsokat.",
+    "tr": "Dün anahtarları yine kaybettik.",
+    "ru": "Вчера мы снова потеряли ключи от дома.",
+    "uk": "Учора ми знову загубили ключі від дому.",
+    "fa": "دیروز دوباره کلید خانه را گم کردیم.",
+}
+
+
+@pytest.mark.skipif(method() == "words", reason="needs py3langid")
+@pytest.mark.parametrize("code", sorted(SHORT))
+def test_one_short_sentence_is_enough_with_the_model(code: str) -> None:
+    found, sure = identify(SHORT[code])
+    assert found == code
+    assert sure >= 0.5
+
+
+@pytest.mark.parametrize("code", sorted(SHORT))
+def test_without_the_model_a_short_sentence_is_never_taken_for_another_language(
+    code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(language, "_model", lambda: None)
+    assert identify.__wrapped__(SHORT[code])[0] in (code, "und")
+
+
+@pytest.mark.parametrize(
+    "text", ["Johann Sebastian Bach, Leipzig", "Museo del Prado, Madrid", "Ljubljana Kranj Maribor"]
+)
+def test_names_are_no_language(text: str) -> None:
+    assert identify(text)[0] == "und"
