@@ -1,38 +1,30 @@
 """A streaming index that says which earlier texts a text is a near-copy of.
 
-Candidates come from locality-sensitive hashing of MinHash signatures in bands (Leskovec, Rajaraman
-and Ullman, "Mining of Massive Datasets", section 3.4), cut so fine that a true pair is missed once
-in five hundred times or less; each candidate is then checked by the exact Jaccard index of the
-shingle hashes, so a pair that is reported is true.
+Candidates come from bands of MinHash signatures (:mod:`curation.lexical.bands`); each is then checked by the exact
+Jaccard index of the shingle hashes, so a pair that is reported is true.
 """
 
 from __future__ import annotations
 
-import functools
-import os
 import struct
-import tempfile
-import weakref
-from array import array
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import IO, Literal
+from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from curation.minhash import Sketched, jaccard, mix, unpack
+from curation.lexical import bands, rows
+from curation.lexical.engine import SMALL, can_compile
+from curation.lexical.spool import Spool
+from curation.minhash import BEGINS, HEADER, jaccard, unpack
 from curation.words import Hashes
-from datagen.core.errors import from_os_error
 
-MISSED = 0.002  # of the pairs that are just at the threshold, the share that bands may not find
-MAX_BUCKET = 1000  # earliest texts of one bucket that are looked at
-MAX_CHECKED = 200  # candidates of one text that are compared exactly, those that share most bands first
-_BATCH = 1000  # texts looked up together
-_ROW = struct.Struct("<16s8sHxxI")  # hash of the text, of what must agree; bytes of its name; shingles
-_LOW = np.uint64(32)
-_IDS = np.uint64(0xFFFFFFFF)
+MAX_MATCHES = 64  # of one text, of which the guard is asked
+_BATCH = 2000  # texts looked up together
+_TAIL = struct.Struct("<II")  # bytes of a name, of a text
+
+Guard = Callable[[str, str], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,79 +32,92 @@ class Match:
     """An earlier text that a text is a copy of.
 
     Attributes:
+        number: the earlier text's, counted from 0 in the order of remembering.
         name: the earlier text's.
         similarity: Jaccard index of the shingles; 1.0 for equal texts.
-        method: ``exact`` where the normalised texts are equal, else ``minhash``.
+        method: ``exact`` where the normalised texts are equal, ``distinct_facts`` where the guard spared them,
+            else ``minhash``.
     """
 
+    number: int
     name: str
     similarity: float
-    method: Literal["exact", "minhash"]
+    method: Literal["exact", "minhash", "distinct_facts"]
 
 
-@functools.lru_cache(maxsize=32)
-def bands(threshold: float, num_perm: int) -> tuple[int, int]:
-    """Bands and rows a band: the most rows with which a pair at ``threshold`` is missed at most :data:`MISSED` times.
+@dataclass(slots=True, eq=False)
+class _Batch:
+    """Rows to be looked up. ``keys`` has one column more than there are bands: of the text itself."""
 
-    A pair of similarity s is found with probability 1 - (1 - s^rows)^bands. 128 permutations give
-    21 bands of 6 at 0.8 and 32 of 4 at 0.7.
-    """
-    best = (num_perm, 1)
-    for rows in range(2, num_perm + 1):
-        count = num_perm // rows
-        if (1 - threshold**rows) ** count <= MISSED:
-            best = (count, rows)
-    return best
+    exact: Hashes
+    bounds: npt.NDArray[np.int64]
+    shingles: Hashes
+    keys: npt.NDArray[np.uint32]
+    coarse: npt.NDArray[np.uint8]
+    fresh: npt.NDArray[np.int32]  # places of those remembered, in order
+    filled: int = 0
+
+    def row(self, place: int) -> Hashes:
+        return self.shingles[self.bounds[place] : self.bounds[place + 1]]
+
+
+class _Engine(Protocol):
+    """Looks up a batch from ``at`` on until a text matches: its place (or n), matches' numbers and similarities
+    (2.0: equal), in the order of finding. With ``insert`` the first is remembered without looking."""
+
+    def advance(self, batch: _Batch, at: int, insert: bool) -> tuple[int, list[int], list[float]]: ...
 
 
 class Index:
     """Texts seen so far.
 
-    Memory: 8 bytes a text and band (and one band more, for equal texts) plus 20, that is 196 bytes a
-    text at 0.8; up to twice that for a moment while tables are merged. Names and shingle hashes
-    lie in a temporary file without a name, 32 bytes and 8 a shingle for each text.
+    Memory: 14 bytes a text and band (and one band more, for equal texts) on average, up to 24 just before tables
+    are doubled, and 36 more: about 500 bytes a text at 0.8. Shingle hashes, names and (for the guard) texts lie in
+    a temporary file without a name, mapped into memory; up to :data:`~curation.lexical.engine.SMALL` texts are
+    looked up without compiled code.
 
     Args:
         threshold: least Jaccard index of a pair, in (0, 1].
         num_perm: permutations of the sketches.
-        guard: texts whose numbers, negations or comparisons differ are no pair.
-        every: report all earlier texts that match, not one; and remember also texts that match
-            (but of equal texts only the first). Otherwise a text that matches is forgotten.
+        guard: says what fact two texts differ in, "" for none (:func:`curation.negations.distinct`); those that
+            differ in one are no pair. None: not asked.
+        every: report all earlier texts that match, not the most similar one, and remember also texts that match
+            (but of equal texts only the first). The guard is then asked of equal texts alone: whoever joins pairs asks
+            it of those that would join something. Otherwise a text that matches is forgotten.
     """
 
-    def __init__(self, threshold: float, num_perm: int = 128, *, guard: bool = False, every: bool = False) -> None:
+    def __init__(
+        self, threshold: float, num_perm: int = 128, *, guard: Guard | None = None, every: bool = False
+    ) -> None:
         self.threshold = threshold
         self.num_perm = num_perm
-        self.bands, self.rows = bands(threshold, num_perm)
+        self.columns = bands.columns(threshold, num_perm)
+        self.least = bands.least_equal(threshold, num_perm)
+        self.width = -(-num_perm // 8)  # of a coarse signature, in numbers of eight bytes
+        self.spool = Spool()
+        self.exacts: Hashes = np.zeros((256, 2), np.uint64)
+        self.starts: npt.NDArray[np.int64] = np.zeros(256, np.int64)
+        self.sizes: npt.NDArray[np.int32] = np.zeros(256, np.int32)
         self._guard = guard
         self._every = every
-        self._offsets = array("Q", [0])
-        # What rules most candidates out without reading them: questions of one pattern share many bands.
-        self._sizes = array("I")
-        self._agree = array("Q")
-        self._tables: list[Hashes] = []  # sorted (key << 32 | number), older ones before newer ones
-        self._file: IO[bytes] | None = None
+        self._count = 0
+        self._engine: _Engine = _Plain(self)
 
     def __len__(self) -> int:
         """Texts remembered."""
-        return len(self._offsets) - 1
+        return self._count
 
-    @property
-    def memory(self) -> int:
-        """Bytes held in memory between calls."""
-        arrays = (self._offsets, self._sizes, self._agree)
-        return sum(t.nbytes for t in self._tables) + sum(a.itemsize * len(a) for a in arrays)
-
-    def add(self, sketches: Sequence[bytes], names: Sequence[str]) -> list[list[Match]]:
+    def add(self, sketches: Sequence[bytes], names: Sequence[str], texts: Sequence[str] = ()) -> list[list[Match]]:
         """Look texts up and remember them, one after the other: a text can match one of the same call.
 
         Args:
             sketches: from :mod:`curation.minhash`.
-            names: one a text, at most 65,535 bytes.
+            names: one a text.
+            texts: themselves; needed where there is a guard.
 
         Returns:
-            For each text its matches: none, or one (the first found among those that share most), or
-            with ``every`` all, by descending number of common bands.
+            For each text its matches: none, or the most similar (of these the first), or with ``every`` up to
+            :data:`MAX_MATCHES`, most similar first, and those spared by the guard.
 
         Raises:
             ValueError: a sketch has another number of permutations, or is none.
@@ -120,143 +125,225 @@ class Index:
         """
         out: list[list[Match]] = []
         for i in range(0, len(sketches), _BATCH):
-            batch = [unpack(data) for data in sketches[i : i + _BATCH]]
-            out += self._add(batch, names[i : i + _BATCH])
+            stop = i + _BATCH
+            out += self._add(self._read(sketches[i:stop]), names[i:stop], texts[i:stop])
         return out
 
-    def _add(self, batch: Sequence[Sketched], names: Sequence[str]) -> list[list[Match]]:
-        keys = self._keys(batch)
-        room = np.full(keys.shape, MAX_BUCKET, np.int64)
-        earlier = self._earlier(keys, room)
-        _, inverse, counts = np.unique(keys, return_inverse=True, return_counts=True)
-        shared = counts[inverse.reshape(keys.shape)] > 1
-        buckets: defaultdict[int, list[int]] = defaultdict(list)
-        fresh: dict[int, int] = {}  # number → place in the batch
-        out: list[list[Match]] = []
-        for place, text in enumerate(batch):
-            mine = [(int(keys[place, b]), int(room[place, b])) for b in np.flatnonzero(shared[place]).tolist()]
-            near = [number for key, left in mine if key in buckets for number in buckets[key][:left]]
-            found: list[Match] = []
-            if near or place in earlier:
-                candidates = np.concatenate([*earlier.get(place, []), np.array(near, np.int64)])
-                found = self._verify(text, candidates, batch, names, fresh)
-            out.append(found)
-            if not found or (self._every and found[0].method != "exact"):
-                number = len(self) + len(fresh)
-                fresh[number] = place
-                for key, _ in mine:
-                    buckets[key].append(number)
-        self._remember(batch, names, keys, fresh)
+    def _read(self, sketches: Sequence[bytes]) -> _Batch:
+        """A batch of sketches, taken apart together."""
+        head, wanted = HEADER.size + 4 * self.num_perm, struct.pack("<H", self.num_perm)
+        for data in sketches:
+            if data[:3] != BEGINS or data[4:6] != wanted or len(data) < head or (len(data) - head) % 8:
+                unpack(data)  # says what is wrong with it, if it is no sketch at all
+                raise ValueError(f"the sketches do not have {self.num_perm} permutations")
+        heads = np.frombuffer(b"".join(data[:head] for data in sketches), np.uint8).reshape(len(sketches), head)
+        exact = heads[:, HEADER.size - 16 : HEADER.size].copy().view(np.uint64)
+        signatures = heads[:, HEADER.size :].copy().view(np.uint32)
+        sizes = np.fromiter(map(len, sketches), np.int64, len(sketches))
+        bounds = np.concatenate(([0], np.cumsum((sizes - head) // 8)))
+        shingles = np.frombuffer(b"".join(data[head:] for data in sketches), np.uint64)
+        keys, coarse = rows.banded(signatures, self.columns, compiled=isinstance(self._engine, _Compiled))
+        own = (exact[:, :1] >> np.uint64(32)).astype(np.uint32)
+        return _Batch(exact, bounds, shingles, np.hstack((keys, own)), coarse, np.empty(len(sketches), np.int32))
+
+    def _add(self, batch: _Batch, names: Sequence[str], texts: Sequence[str]) -> list[list[Match]]:
+        self._reserve(self._count + len(batch.exact))
+        out: list[list[Match]] = [[] for _ in names]
+        at, insert = 0, False
+        while True:
+            at, numbers, values = self._engine.advance(batch, at, insert)
+            if at == len(names):
+                break
+            ranked = sorted(zip(numbers, values, strict=True), key=lambda pair: (-pair[1], pair[0]))
+            matches = self._judge(batch, at, ranked, names, texts)
+            found = [match for match in matches if match.method != "distinct_facts"]
+            out[at] = matches if self._every else found
+            insert = not found or (self._every and found[0].method != "exact")
+            if not insert:
+                at += 1
+        self._keep(batch, names, texts)
+        if isinstance(self._engine, _Plain) and self._count > SMALL and can_compile():
+            self._engine = _Compiled(self, self._engine)
         return out
 
-    def _keys(self, batch: Sequence[Sketched]) -> Hashes:
-        """(texts, bands + 1) keys of 32 bits, in the upper half; the last is of the text itself."""
-        if any(len(text.signature) != self.num_perm for text in batch):
-            raise ValueError(f"the sketches do not have {self.num_perm} permutations")
-        signatures = np.stack([text.signature for text in batch]).astype(np.uint64)
-        used = signatures[:, : self.bands * self.rows].reshape(len(batch), self.bands, self.rows)
-        value = np.zeros((len(batch), self.bands + 1), np.uint64)
-        for k in range(self.rows):
-            value[:, :-1] = mix(value[:, :-1] + used[:, :, k] + np.uint64(1))
-        value[:, -1] = np.frombuffer(b"".join(text.exact[:8] for text in batch), "<u8")
-        value = mix(value + np.arange(self.bands + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15))
-        keys: Hashes = value >> _LOW << _LOW
-        return keys
-
-    def _earlier(self, keys: Hashes, room: npt.NDArray[np.int64]) -> dict[int, list[npt.NDArray[np.int64]]]:
-        """For each text of a batch the numbers of remembered texts in its buckets, once a bucket.
-
-        ``room`` is how many may still be taken of each bucket, and is lowered by what was.
-        """
-        out: defaultdict[int, list[npt.NDArray[np.int64]]] = defaultdict(list)
-        for table in self._tables:
-            first = np.searchsorted(table, keys)
-            count = np.minimum(np.searchsorted(table, keys | _IDS, "right") - first, room)
-            room -= count
-            for place in np.flatnonzero(count.any(axis=1)).tolist():
-                hits = np.flatnonzero(count[place]).tolist()
-                spans = [table[first[place, b] : first[place, b] + count[place, b]] & _IDS for b in hits]
-                out[place].append(np.concatenate(spans).astype(np.int64))
-        return out
-
-    def _verify(
-        self,
-        text: Sketched,
-        candidates: npt.NDArray[np.int64],
-        batch: Sequence[Sketched],
-        names: Sequence[str],
-        fresh: dict[int, int],
+    def _judge(
+        self, batch: _Batch, at: int, ranked: list[tuple[int, float]], names: Sequence[str], texts: Sequence[str]
     ) -> list[Match]:
-        numbers, common = np.unique(candidates, return_counts=True)
-        order = np.lexsort((numbers, -common))[:MAX_CHECKED]
-        found: list[Match] = []
-        for number in self._possible(text, numbers[order]):
-            if number in fresh:
-                other = batch[fresh[number]]
-                name, exact, agree, shingles = names[fresh[number]], other.exact, other.agree, other.shingles
-            else:
-                name, exact, agree, shingles = self._read(number)
-            if exact == text.exact:
-                return [Match(name, 1.0, "exact")]
-            fewer, more = sorted((len(shingles), len(text.shingles)))
-            if fewer < self.threshold * more or (self._guard and agree != text.agree):
+        matches: list[Match] = []
+        for number, value in ranked:
+            name, text = self._named(batch, number, names, texts)
+            asked = self._guard is not None and (value > 1 or not self._every)
+            if asked and self._guard is not None and differs(text, texts[at]) and self._guard(text, texts[at]):
+                matches.append(Match(number, name, min(value, 1.0), "distinct_facts"))
                 continue
-            similarity = jaccard(shingles, text.shingles)
-            if similarity >= self.threshold:
-                found.append(Match(name, similarity, "minhash"))
-                if not self._every:
+            matches.append(Match(number, name, min(value, 1.0), "exact" if value > 1 else "minhash"))
+            if not self._every:
+                break
+        return matches
+
+    def _named(self, batch: _Batch, number: int, names: Sequence[str], texts: Sequence[str]) -> tuple[str, str]:
+        if number >= self._count:
+            place = int(batch.fresh[number - self._count])
+            return names[place], texts[place] if self._guard is not None else ""
+        at = 8 * (int(self.starts[number]) + self.width + int(self.sizes[number]))
+        named, size = _TAIL.unpack(self.spool.bytes[at : at + _TAIL.size].tobytes())
+        at += _TAIL.size
+        both = self.spool.bytes[at : at + named + size].tobytes()
+        return both[:named].decode("utf-8", "surrogatepass"), both[named:].decode("utf-8", "surrogatepass")
+
+    def text(self, number: int) -> str:
+        """A remembered text; "" where there is no guard."""
+        at = 8 * (int(self.starts[number]) + self.width + int(self.sizes[number]))
+        named, size = _TAIL.unpack(self.spool.bytes[at : at + _TAIL.size].tobytes())
+        at += _TAIL.size + named
+        return self.spool.bytes[at : at + size].tobytes().decode("utf-8", "surrogatepass")
+
+    def row(self, number: int) -> tuple[npt.NDArray[np.uint8], Hashes]:
+        """Coarse signature and shingles of a remembered text."""
+        at = int(self.starts[number])
+        coarse = self.spool.bytes[8 * at : 8 * at + self.num_perm]
+        at += self.width
+        return coarse, self.spool.numbers[at : at + int(self.sizes[number])]
+
+    def _reserve(self, count: int) -> None:
+        if count > len(self.sizes):
+            room = 2 * count - len(self.sizes)
+            self.exacts = np.concatenate((self.exacts, np.zeros((room, 2), np.uint64)))
+            self.starts = np.concatenate((self.starts, np.zeros(room, np.int64)))
+            self.sizes = np.concatenate((self.sizes, np.zeros(room, np.int32)))
+
+    def _keep(self, batch: _Batch, names: Sequence[str], texts: Sequence[str]) -> None:
+        """Write what was remembered of the batch to the temporary file."""
+        pad = bytes(8 * self.width - self.num_perm)
+        parts: list[bytes] = []
+        at = self.spool.size
+        for place in batch.fresh[: batch.filled].tolist():
+            name = names[place].encode("utf-8", "surrogatepass")
+            text = texts[place].encode("utf-8", "surrogatepass") if self._guard is not None else b""
+            tail = _TAIL.pack(len(name), len(text)) + name + text
+            row = batch.coarse[place].tobytes() + pad + batch.row(place).tobytes() + tail + bytes(-len(tail) % 8)
+            self.starts[self._count] = at // 8
+            at += len(row)
+            self._count += 1
+            parts.append(row)
+        if parts:
+            self.spool.append(b"".join(parts))
+
+
+def differs(a: str, b: str) -> bool:
+    """Is there anything but white space between two texts, so that the guard has to be asked?"""
+    return a != b and a.split() != b.split()
+
+
+class _Plain:
+    """Looks up in dictionaries, for few texts."""
+
+    def __init__(self, index: Index) -> None:
+        self.index = index
+        self.buckets: dict[int, list[int]] = {}  # band << 32 | key → numbers
+
+    def advance(self, batch: _Batch, at: int, insert: bool) -> tuple[int, list[int], list[float]]:
+        for place in range(at, len(batch.exact)):
+            if not (insert and place == at):
+                numbers, values = self._look(batch, place)
+                if numbers:
+                    return place, numbers, values
+            self._remember(batch, place)
+        return len(batch.exact), [], []
+
+    def _look(self, batch: _Batch, place: int) -> tuple[list[int], list[float]]:
+        index = self.index
+        keys = batch.keys[place].tolist()
+        last = len(keys) - 1
+        for number in self.buckets.get(last << 32 | keys[last], ()):
+            if (index.exacts[number] == batch.exact[place]).all():
+                return [number], [2.0]
+        mine = batch.row(place)
+        if not len(mine):
+            return [], []
+        near: dict[int, None] = {}
+        for k, key in enumerate(keys[:last]):
+            near.update(dict.fromkeys(self.buckets.get(k << 32 | key, ())))
+        numbers: list[int] = []
+        values: list[float] = []
+        for number in near:
+            if number < len(index):
+                coarse, row = index.row(number)
+            else:
+                other = int(batch.fresh[number - len(index)])
+                coarse, row = batch.coarse[other], batch.row(other)
+            fewer, more = sorted((len(row), len(mine)))
+            if fewer < index.threshold * more or np.count_nonzero(coarse == batch.coarse[place]) < index.least:
+                continue
+            value = jaccard(row, mine)
+            if value >= index.threshold:
+                numbers.append(number)
+                values.append(value)
+                if len(numbers) == MAX_MATCHES:
                     break
-        return found
+        return numbers, values
 
-    def _possible(self, text: Sketched, numbers: npt.NDArray[np.int64]) -> list[int]:
-        """The numbers without those of remembered texts whose size or numbers and negations rule a pair out."""
-        possible = np.ones(len(numbers), np.bool_)
-        known = numbers < len(self)  # the others are of the same batch, at hand anyway
-        if known.any():
-            own = len(text.shingles)
-            sizes = np.frombuffer(self._sizes, np.uint32)[numbers[known]]
-            fits = np.minimum(sizes, own) >= self.threshold * np.maximum(sizes, own)
-            if self._guard:
-                fits &= np.frombuffer(self._agree, np.uint64)[numbers[known]] == int.from_bytes(text.agree, "little")
-            possible[known] = fits
-        left: list[int] = numbers[possible].tolist()
-        return left
+    def _remember(self, batch: _Batch, place: int) -> None:
+        index = self.index
+        number = len(index) + batch.filled
+        batch.fresh[batch.filled] = place
+        batch.filled += 1
+        index.exacts[number] = batch.exact[place]
+        size = batch.bounds[place + 1] - batch.bounds[place]
+        index.sizes[number] = size
+        keys = batch.keys[place].tolist()
+        for k in range(len(keys)) if size else (len(keys) - 1,):
+            held = self.buckets.setdefault(k << 32 | keys[k], [])
+            if len(held) < bands.MAX_BUCKET:
+                held.append(number)
 
-    def _read(self, number: int) -> tuple[str, bytes, bytes, Hashes]:
-        assert self._file is not None
-        start, end = self._offsets[number], self._offsets[number + 1]
-        try:
-            row = os.pread(self._file.fileno(), end - start, start)
-        except OSError as error:
-            raise from_os_error(error, "read the temporary file of the duplicate search") from error
-        exact, agree, named, count = _ROW.unpack_from(row)
-        name = row[_ROW.size : _ROW.size + named].decode("utf-8", "surrogatepass")
-        return name, exact, agree, np.frombuffer(row, "<u8", count, len(row) - 8 * count)
 
-    def _remember(self, batch: Sequence[Sketched], names: Sequence[str], keys: Hashes, fresh: dict[int, int]) -> None:
-        if not fresh:
-            return
-        rows: list[bytes] = []
-        for place in fresh.values():
-            text, name = batch[place], names[place].encode("utf-8", "surrogatepass")
-            row = _ROW.pack(text.exact, text.agree, len(name), len(text.shingles)) + name + text.shingles.tobytes()
-            self._offsets.append(self._offsets[-1] + len(row))
-            self._sizes.append(len(text.shingles))
-            self._agree.append(int.from_bytes(text.agree, "little"))
-            rows.append(row)
-        try:
-            if self._file is None:
-                self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115  (closed with the index)
-                weakref.finalize(self, self._file.close)
-            data = memoryview(b"".join(rows))
-            while data:
-                data = data[self._file.write(data) :]
-        except OSError as error:
-            raise from_os_error(error, "write the temporary file of the duplicate search") from error
-        places = np.fromiter(fresh.values(), np.int64, len(fresh))
-        numbers = np.fromiter(fresh, np.uint64, len(fresh))
-        self._tables.append(np.sort((keys[places] | numbers[:, None]).ravel()))
-        while len(self._tables) > 1 and len(self._tables[-2]) <= 2 * len(self._tables[-1]):
-            merged = np.concatenate((self._tables[-2], self._tables[-1]))
-            merged.sort(kind="stable")  # of two sorted runs: a merge
-            self._tables[-2:] = [merged]
+class _Compiled:
+    """Looks up in hash tables, by compiled code."""
+
+    def __init__(self, index: Index, before: _Plain) -> None:
+        self.index = index
+        self.tables: Hashes = np.zeros((len(index.columns) + 1, 1 << 13), np.uint64)
+        self.seen: npt.NDArray[np.int64] = np.zeros(0, np.int64)
+        self.stamp, self._next = 1, 1
+        self._numbers = np.zeros(MAX_MATCHES, np.int64)
+        self._values = np.zeros(MAX_MATCHES, np.float64)
+        kept: list[list[int]] = [[] for _ in self.tables]
+        for key, held in before.buckets.items():
+            kept[key >> 32] += [(key & 0xFFFFFFFF) << 32 | number + 1 for number in held]
+        for band, entries in enumerate(kept):
+            self._put(band, np.array(entries, np.uint64))
+
+    def _put(self, band: int, entries: Hashes) -> None:
+        """Fill a band's table; texts of one key in the order of their numbers."""
+        from curation.lexical import stream
+
+        ordered = entries[np.argsort(entries & np.uint64(0xFFFFFFFF))]
+        stream.refill(self.tables[band], ordered, bands.MAX_BUCKET)
+
+    def _reserve(self, count: int) -> None:
+        """Tables are at most three quarters full."""
+        size = self.tables.shape[1]
+        while 4 * count > 3 * size:
+            size *= 2
+        if size > self.tables.shape[1]:
+            old, self.tables = self.tables, np.zeros((len(self.tables), size), np.uint64)
+            for band, table in enumerate(old):
+                self._put(band, table[table != 0])
+        if count > len(self.seen):
+            self.seen = np.concatenate((self.seen, np.zeros(2 * count - len(self.seen), np.int64)))
+
+    def advance(self, batch: _Batch, at: int, insert: bool) -> tuple[int, list[int], list[float]]:
+        from curation.lexical import stream
+
+        index = self.index
+        if at == 0 and not insert:
+            self._reserve(len(index) + len(batch.exact))
+            self.stamp, self._next = self._next, self._next + len(batch.exact)
+        place, found, batch.filled = stream.advance(
+            at, insert, batch.keys, batch.exact, batch.coarse, batch.shingles, batch.bounds,
+            batch.fresh, batch.filled, len(index),
+            self.tables, index.exacts, index.starts, index.sizes, index.spool.numbers, index.spool.bytes, index.width,
+            self.seen, self.stamp, index.least, index.threshold, bands.MAX_BUCKET, self._numbers, self._values,
+        )  # fmt: skip
+        return place, self._numbers[:found].tolist(), self._values[:found].tolist()

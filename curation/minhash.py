@@ -13,24 +13,26 @@ import functools
 import hashlib
 import itertools
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from curation.words import Flags, Hashes, normalise, tokens, vocabulary
+from curation.words import Hashes, normalise, pieces, vocabulary
 
 Signature = npt.NDArray[np.uint32]
 Bounds = npt.NDArray[np.int64]
 
-_HEADER = struct.Struct("<2sBBHxx16s8s")  # magic, version, ngram, permutations; hash of the text; of what must agree
+HEADER = struct.Struct("<2sBBHxx16s")  # magic, version, ngram, permutations; hash of the text
 _MAGIC = b"MH"
-_VERSION = 1
+_VERSION = 2
+BEGINS = _MAGIC + bytes([_VERSION])
 _EMPTY = 0xFFFFFFFF
 _BATCH = 400_000  # words hashed at once: bounds the memory of a call to some tens of megabytes
 _CACHED = 1 << 16  # shingles whose signatures are made together
-_BASE = np.uint64(0x9E3779B97F4A7C15)
+BASE = np.uint64(0x9E3779B97F4A7C15)  # of the polynomial over a shingle's words: 2^64 by the golden ratio
+STEPS = (BASE, np.uint64(0xC2B2AE3D27D4EB4F))  # what tells a text's places apart, for each half of its hash
 _M1 = np.uint64(0xBF58476D1CE4E5B9)  # finaliser of SplitMix64 (Steele, Lea and Flood 2014)
 _M2 = np.uint64(0x94D049BB133111EB)
 
@@ -41,15 +43,13 @@ class Sketched:
 
     Attributes:
         ngram: words in a shingle.
-        exact: BLAKE2b of the normalised text, 16 bytes: equal texts have equal ones.
-        agree: hash of the numbers, negations and comparisons in the text, in order, 8 bytes.
+        exact: hash of the normalised text, 16 bytes: equal texts have equal ones.
         signature: (num_perm,) least value of each permutation.
         shingles: (n,) hashes, ascending, each once.
     """
 
     ngram: int
     exact: bytes
-    agree: bytes
     signature: Signature
     shingles: Hashes
 
@@ -69,52 +69,69 @@ def sketch_all(texts: Sequence[str], ngram: int = 3, num_perm: int = 128) -> lis
         num_perm: permutations, 1 to 65,535.
 
     Returns:
-        For each text ``32 + 4 * num_perm + 8 * n`` bytes for its ``n`` different shingles, the same on
+        For each text ``24 + 4 * num_perm + 8 * n`` bytes for its ``n`` different shingles, the same on
         every machine.
     """
     out: list[bytes] = []
-    batch: list[tuple[str, list[str]]] = []
-    size = 0
-    for text in texts:
-        normal = normalise(text)
-        found = tokens(normal)
-        batch.append((normal, found))
-        size += len(found)
-        if size > _BATCH:
-            out += _sketch_batch(batch, ngram, num_perm)
-            batch, size = [], 0
-    return out + _sketch_batch(batch, ngram, num_perm) if batch else out
-
-
-def _sketch_batch(batch: Sequence[tuple[str, list[str]]], ngram: int, num_perm: int) -> list[bytes]:
-    table = vocabulary()
-    numbers = table.numbers([token for _, found in batch for token in found])
-    bounds = np.cumsum([0, *(len(found) for _, found in batch)])
-    agree = _agreements(table.hashes[numbers], table.agree[numbers], bounds)
-    holds = table.holds[numbers]
-    hashes = table.hashes[numbers[holds]]
-    bounds = np.concatenate(([0], np.cumsum(holds)))[bounds]
-    texts = [normal.encode("utf-8", "surrogatepass") for normal, _ in batch]
-    shingles, rows = _shingles(texts, hashes, bounds, ngram)
-    signatures = _signatures(shingles, rows, num_perm)
-    out: list[bytes] = []
-    for i, text in enumerate(texts):
-        exact = hashlib.blake2b(text, digest_size=16).digest()
-        head = _HEADER.pack(_MAGIC, _VERSION, ngram, num_perm, exact, int(agree[i]).to_bytes(8, "little"))
-        out.append(head + signatures[i].tobytes() + shingles[rows[i] : rows[i + 1]].tobytes())
+    for shingled in shingle_all(texts, ngram):
+        signatures = signatures_of(shingled.shingles, shingled.bounds, num_perm)
+        for i in range(len(shingled.exact)):
+            head = HEADER.pack(_MAGIC, _VERSION, ngram, num_perm, shingled.exact[i].tobytes())
+            row = shingled.shingles[shingled.bounds[i] : shingled.bounds[i + 1]]
+            out.append(head + signatures[i].tobytes() + row.tobytes())
     return out
 
 
-def _shingles(texts: Sequence[bytes], hashes: Hashes, bounds: Bounds, ngram: int) -> tuple[Hashes, Bounds]:
+@dataclass(frozen=True, slots=True, eq=False)
+class Shingled:
+    """The shingles of n texts.
+
+    Attributes:
+        exact: (n, 2) hash of each normalised text.
+        bounds: (n + 1,) where each text's shingles begin.
+        shingles: of all texts, one after the other; a text's ascending, each once.
+    """
+
+    exact: Hashes
+    bounds: Bounds
+    shingles: Hashes
+
+
+def shingle_all(texts: Sequence[str], ngram: int) -> Iterator[Shingled]:
+    """The shingles of texts, in batches of some tens of megabytes."""
+    batch: list[list[str]] = []
+    size = 0
+    for text in texts:
+        batch.append(pieces(normalise(text)))
+        size += len(batch[-1])
+        if size > _BATCH:
+            yield _shingle_batch(batch, ngram)
+            batch, size = [], 0
+    if batch:
+        yield _shingle_batch(batch, ngram)
+
+
+def _shingle_batch(batch: Sequence[list[str]], ngram: int) -> Shingled:
+    table = vocabulary()
+    numbers = table.numbers([piece for found in batch for piece in found])
+    bounds = np.cumsum([0, *map(len, batch)])
+    exact = _exact(table.signs[numbers], bounds)
+    holds = table.holds[numbers]
+    bounds = np.concatenate(([0], np.cumsum(holds)))[bounds]
+    shingles, rows = _shingles(exact[:, 0], table.hashes[numbers[holds]], bounds, ngram)
+    return Shingled(exact, rows, shingles)
+
+
+def _shingles(exact: Hashes, hashes: Hashes, bounds: Bounds, ngram: int) -> tuple[Hashes, Bounds]:
     """The sets of shingles of texts, one after the other, each ascending; and their bounds.
 
     Args:
-        texts: normalised, for those without words.
+        exact: hash of each text, for those without words; 0 for one without any sign.
         hashes: of all texts' words; text i has ``hashes[bounds[i]:bounds[i + 1]]``.
         ngram: words in a shingle.
     """
     sizes = np.diff(bounds)
-    counts = np.where(sizes >= ngram, sizes - ngram + 1, [1 if text else 0 for text in texts])
+    counts = np.where(sizes >= ngram, sizes - ngram + 1, (sizes > 0) | (exact != 0))
     rows = np.concatenate(([0], np.cumsum(counts)))
     full = np.repeat(sizes >= ngram, counts)
     within = np.arange(rows[-1]) - np.repeat(rows[:-1], counts)  # position in its own text
@@ -125,7 +142,7 @@ def _shingles(texts: Sequence[bytes], hashes: Hashes, bounds: Bounds, ngram: int
         if n:
             values[rows[i]] = _grams(hashes[a : a + n], n)[0] + np.uint64(n)
         else:
-            values[rows[i]] = int.from_bytes(hashlib.blake2b(texts[i], digest_size=8).digest(), "little")
+            values[rows[i]] = exact[i]
     for a, b in itertools.pairwise(rows.tolist()):
         values[a:b].sort()
     keep = np.ones(len(values), np.bool_)
@@ -134,9 +151,9 @@ def _shingles(texts: Sequence[bytes], hashes: Hashes, bounds: Bounds, ngram: int
     return values[keep].astype("<u8", copy=False), np.concatenate(([0], np.cumsum(keep)))[rows]
 
 
-def _signatures(shingles: Hashes, rows: Bounds, num_perm: int) -> Signature:
+def signatures_of(shingles: Hashes, rows: Bounds, num_perm: int) -> Signature:
     """(texts, num_perm) least value of each permutation over the upper halves of a text's shingle hashes."""
-    a, b = _coefficients(num_perm)
+    a, b = coefficients(num_perm)
     values = (shingles >> np.uint64(32)).astype(np.uint32)
     filled = np.flatnonzero(np.diff(rows))
     least = np.full((num_perm, len(rows) - 1), _EMPTY, np.uint32)
@@ -159,14 +176,14 @@ def _signatures(shingles: Hashes, rows: Bounds, num_perm: int) -> Signature:
 def unpack(data: bytes) -> Sketched:
     """Read a sketch; raises ValueError for bytes that are none."""
     try:
-        magic, version, ngram, num_perm, exact, agree = _HEADER.unpack_from(data)
+        magic, version, ngram, num_perm, exact = HEADER.unpack_from(data)
     except struct.error as error:
         raise ValueError("too short for a sketch") from error
-    split = _HEADER.size + 4 * num_perm
+    split = HEADER.size + 4 * num_perm
     if magic != _MAGIC or version != _VERSION or len(data) < split or (len(data) - split) % 8:
         raise ValueError("no sketch of this version")
-    signature = np.frombuffer(data, "<u4", num_perm, _HEADER.size)
-    return Sketched(ngram, exact, agree, signature, np.frombuffer(data, "<u8", offset=split))
+    signature = np.frombuffer(data, "<u4", num_perm, HEADER.size)
+    return Sketched(ngram, exact, signature, np.frombuffer(data, "<u8", offset=split))
 
 
 def jaccard(a: Hashes, b: Hashes) -> float:
@@ -180,7 +197,7 @@ def jaccard(a: Hashes, b: Hashes) -> float:
 
 
 @functools.lru_cache(maxsize=4)
-def _coefficients(num_perm: int) -> tuple[Signature, Signature]:
+def coefficients(num_perm: int) -> tuple[Signature, Signature]:
     """``num_perm`` permutations x → a·x + b modulo 2^32 (a odd), the same in every process."""
     stream = hashlib.shake_128(b"datagen minhash 1").digest(8 * num_perm)
     both = np.frombuffer(stream, "<u4").astype(np.uint32)
@@ -192,7 +209,7 @@ def _grams(hashes: Hashes, n: int) -> Hashes:
     count = max(0, len(hashes) - n + 1)
     value = np.zeros(count, np.uint64)
     for k in range(n):
-        value *= _BASE
+        value *= BASE
         value += hashes[k : k + count]
     return mix(value)
 
@@ -204,13 +221,13 @@ def mix(value: Hashes) -> Hashes:
     return value ^ (value >> np.uint64(31))
 
 
-def _agreements(hashes: Hashes, flags: Flags, bounds: Bounds) -> Hashes:
-    """For each text one hash of its flagged words in their order; 0 where there are none."""
-    before = np.concatenate(([0], np.cumsum(flags)))
-    firsts, lasts = before[bounds[:-1]], before[bounds[1:]]
-    flagged = hashes[flags]
-    rank = np.arange(len(flagged)) - np.repeat(firsts, lasts - firsts)
-    terms = mix(flagged + (rank.astype(np.uint64) + np.uint64(1)) * _BASE)
-    sums = np.concatenate((np.zeros(1, np.uint64), np.cumsum(terms, dtype=np.uint64)))
-    total: Hashes = sums[lasts] - sums[firsts]
-    return total
+def _exact(signs: Hashes, bounds: Bounds) -> Hashes:
+    """(texts, 2) hash of each text's pieces in their order; 0 where there are none."""
+    sizes = np.diff(bounds)
+    rank = (np.arange(len(signs)) - np.repeat(bounds[:-1], sizes) + 1).astype(np.uint64)
+    out = np.zeros((len(sizes), 2), np.uint64)
+    for k, step in enumerate(STEPS):
+        terms = mix(signs + rank * step)
+        sums = np.concatenate((np.zeros(1, np.uint64), np.cumsum(terms, dtype=np.uint64)))
+        out[:, k] = sums[bounds[1:]] - sums[bounds[:-1]]
+    return out

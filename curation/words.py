@@ -1,11 +1,13 @@
-"""Words of normalised text as stable 64-bit hashes, and which of them must agree in duplicates."""
+"""What a text is compared by: its words, and its signs in order, as stable 64-bit hashes.
+
+This is the definition, in plain Python, for texts one at a time. :mod:`curation.lexical.kernel` does the same
+to many texts at once, from tables that :mod:`curation.lexical.tables` makes of the functions here.
+"""
 
 from __future__ import annotations
 
 import functools
-import hashlib
 import re
-import sys
 import unicodedata
 
 import numpy as np
@@ -14,78 +16,53 @@ import numpy.typing as npt
 Hashes = npt.NDArray[np.uint64]
 Flags = npt.NDArray[np.bool_]
 
-MAX_VOCABULARY = 300_000  # tokens remembered by one process: about 40 MB
+MAX_VOCABULARY = 300_000  # tokens remembered by one process: about 60 MB
 
-# What splitting would lose is first written as control characters: a minus before a number, comparisons.
-_MINUS = "\x01"
-_SIGNS = {
-    "-": ((" -", " \x01"), ("(-", "(\x01"), ("[-", "[\x01"), ("=-", "=\x01")),
-    "=": (("<=", " \x02 "), (">=", " \x03 "), ("!=", " \x04 "), ("==", " \x05 ")),
-    "<": ((" < ", " \x06 "),),
-    ">": ((" > ", " \x07 "),),
-    "≤": (("≤", " \x02 "),),
-    "≥": (("≥", " \x03 "),),
-    "≠": (("≠", " \x04 "),),
-}
-_COMPARE = "\x02\x03\x04\x05\x06\x07"
-_KEPT = "_'+#" + _MINUS + _COMPARE
-_ASCII = {c: " " for c in range(128) if not (chr(c).isalnum() or chr(c) in _KEPT)}
+FULL = (1 << 64) - 1
+WORD_SEED = 0xCBF29CE484222325  # offset basis and prime of FNV-1a (Fowler, Noll and Vo; RFC 9923)
+FNV_PRIME = 0x100000001B3
+SIGN_SEED = 0x84222325CBF29CE4  # so that a sign is no word of one letter
+AFTER_SPACE = 0xD6E8FEB86659FD93
+APOSTROPHE = 0xA0761D6478BD642F
 
-# Scripts that write no space between words: each character is a word.
-_SINGLE = (
-    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"  # Thai, Lao, Burmese, Khmer
-    "\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U0001b000-\U0001b16f\U00020000-\U0003ffff"
+# Scripts that write no space between words: each character is a word. Thai, Lao, Burmese, Khmer, Chinese, Japanese.
+SINGLE = (
+    (0x0E00, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF), (0x3005, 0x3007), (0x3040, 0x30FF), (0x31F0, 0x31FF),
+    (0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0x1B000, 0x1B16F), (0x20000, 0x3FFFF),
+)  # fmt: skip
+JOINERS = "'+#"  # part of a word but never its beginning; an apostrophe is not its end either
+_ZERO_WIDTH = "\u200c\u200d"  # non-joiner and joiner: part of a word, as marks are
+_MARKED = (range(0x300, 0x20000), range(0xE0100, 0xE01F0))  # where Unicode 17 has marks
+
+TYPOGRAPHIC = str.maketrans(
+    {
+        **dict.fromkeys("‘’‚‛ʼ", "'"),
+        **dict.fromkeys("“”„‟«»", '"'),
+        **dict.fromkeys("‐‑‒–—―−", "-"),
+        # Nothing that is seen: soft hyphen, zero-width space, word joiner, byte order mark, marks of direction.
+        **dict.fromkeys(
+            "\u00ad\u200b\u2060\ufeff\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+        ),
+    }
 )
-_JAPANESE_NOT = "ない|なかっ|なく|ません|ずに"
 
-_NEGATIONS = frozenset(
-    # English
-    "not no never none nor neither nobody nothing nowhere cannot without non dont doesnt didnt isnt arent wasnt werent "
-    "cant couldnt wont wouldnt shouldnt "
-    # German
-    "nicht kein keine keinen keinem keiner keines nie niemals niemand nichts weder ohne "
-    # French
-    "ne pas jamais aucun aucune rien ni sans personne "
-    # Spanish, Portuguese, Italian, Romanian
-    "nunca jamás ningún ninguno ninguna nada nadie tampoco sin não nem nenhum nenhuma ninguém sem "
-    "non mai nessun nessuno nessuna niente nulla senza né nu niciodată fără "
-    # Dutch, Swedish, Danish, Norwegian, Finnish
-    "niet geen nooit niemand niets zonder inte ej ingen inget inga aldrig utan ikke aldri ei eivät älä "
-    # Russian, Ukrainian, Polish, Czech
-    "не нет ни никогда без нельзя ні немає ніколи nie nigdy bez żaden ne není nikdy žádný "
-    # Turkish, Greek, Hebrew, Arabic, Persian, Hindi
-    "değil yok hiç asla δεν μην όχι χωρίς לא אין בלי אל לא لا لم لن ليس ليست غير بدون نه نیست هیچ नहीं मत न बिना "
-    # Indonesian, Vietnamese
-    "tidak bukan jangan tanpa không chưa chẳng chớ "
-    # Chinese and Japanese, one sign each
-    "不 没 沒 无 無 未 非 勿 莫 否 别 別".split()
-) | frozenset(_JAPANESE_NOT.split("|"))
 
-_NUMBER_WORDS = frozenset(
-    "zero two three four five six seven eight nine ten eleven twelve hundred thousand million billion "
-    "first second third fourth fifth half twice double "
-    "null zwei drei vier fünf sechs sieben acht neun zehn elf zwölf hundert tausend "
-    "deux trois quatre cinq sept huit neuf dix cent mille "
-    "cero dos tres cuatro cinco seis siete ocho nueve diez cien mil "
-    "一 二 三 四 五 六 七 八 九 十 百 千 万 萬 零 〇".split()
-)
-_KOREAN_NOT = re.compile("않|못|없|아니|안$")
+def is_single(point: int) -> bool:
+    """Is the code point a word of its own?"""
+    return any(a <= point <= b for a, b in SINGLE) and (chr(point).isalnum() or point in marks())
 
 
 @functools.cache
-def _other() -> re.Pattern[str]:
-    """The pattern for text that is not ASCII: marks (vowel signs, accents) belong to their word."""
-    points = (c for c in range(0x300, sys.maxunicode + 1) if c < 0x20000 or c > 0xE00FF)
-    marks = _ranges([c for c in points if unicodedata.category(chr(c)) in ("Mn", "Mc", "Me")])
-    return re.compile(rf"{_JAPANESE_NOT}|[{_SINGLE}]|(?:[^\W{_SINGLE}]|[{marks}\u200c\u200d'+#\x01-\x07])+")
+def marks() -> frozenset[int]:
+    """Code points that belong to the word before them: accents, vowel signs, joiners."""
+    found = (c for part in _MARKED for c in part if unicodedata.category(chr(c)) in ("Mn", "Mc", "Me"))
+    return frozenset([*found, *map(ord, _ZERO_WIDTH)])
 
 
 def _ranges(points: list[int]) -> str:
+    """Ascending code points as the inside of a pattern's brackets."""
     out: list[list[int]] = []
-    single = re.compile(f"[{_SINGLE}]")
     for point in points:
-        if single.match(chr(point)):
-            continue
         if out and out[-1][1] == point - 1:
             out[-1][1] = point
         else:
@@ -93,87 +70,95 @@ def _ranges(points: list[int]) -> str:
     return "".join(f"\\U{a:08x}-\\U{b:08x}" for a, b in out)
 
 
+# A space that was before it is part of a token: so one pass says what the words are, and what the text is.
+_ASCII_TOKEN = re.compile(r" ?(?:[a-z0-9_][a-z0-9_'+#]*|[^ ])")
+
+
+@functools.cache
+def _token() -> re.Pattern[str]:
+    single = "".join(f"\\U{a:08x}-\\U{b:08x}" for a, b in SINGLE)
+    inside = _ranges(sorted(point for point in marks() if not is_single(point)))
+    alone = _ranges(sorted(point for point in marks() if is_single(point)))
+    plain = rf"[^\W{single}]"
+    return re.compile(rf" ?(?:(?!{plain})[\w{alone}]|{plain}(?:{plain}|[{inside}'+#])*|[^ ])")
+
+
 def normalise(text: str) -> str:
-    """NFKC (UAX #15), case folded, one kind of apostrophe and of minus, white space to single spaces."""
-    if not text.isascii():
-        text = unicodedata.normalize("NFKC", text).casefold()
-        text = unicodedata.normalize("NFKC", text).replace("’", "'").replace("\u2212", "-")
-    else:
+    """NFKC (UAX #15), case folded, typographic signs as a typewriter's, white space to single spaces."""
+    if text.isascii():
         text = text.lower()
+    else:
+        text = unicodedata.normalize("NFKC", text).casefold().translate(TYPOGRAPHIC)
     return " ".join(text.split())
 
 
+def pieces(text: str) -> list[str]:
+    """A :func:`normalise`\\ d text cut into words and signs, each with the space before it."""
+    return (_ASCII_TOKEN if text.isascii() else _token()).findall(text)
+
+
 def tokens(text: str) -> list[str]:
-    """Words of a :func:`normalise`\\ d text, raw: see :func:`word`. Each sign is one in scripts without spaces."""
-    text = " " + text
-    for sign, changes in _SIGNS.items():
-        if sign in text:
-            for found, written in changes:
-                text = text.replace(found, written)
-    return text.translate(_ASCII).split() if text.isascii() else _other().findall(text)
+    """Words of a :func:`normalise`\\ d text, raw: see :func:`word`. Each character is one in scripts without spaces."""
+    return [bare for piece in pieces(text) if word(bare := piece.lstrip(" "))]
 
 
 def word(token: str) -> str:
-    """The word in a token, without quotation marks and stray signs; "" where there is none."""
-    negative = token[0] == _MINUS and token[1:2].isdigit()
-    bare = token.lstrip("'+#" + _MINUS + _COMPARE).rstrip("'" + _MINUS + _COMPARE)
-    return "-" + bare if negative else bare
-
-
-def must_agree(token: str) -> bool:
-    """Whether a duplicate must have this too: a number, a negation, a comparison."""
-    bare = word(token)
-    if not bare:
-        return token[0] in _COMPARE
-    return (
-        any(c.isnumeric() for c in bare)
-        or bare in _NEGATIONS
-        or bare in _NUMBER_WORDS
-        or bare.endswith("n't")
-        or bare.startswith("n'")
-        or ("\uac00" <= bare[0] <= "\ud7a3" and _KOREAN_NOT.search(bare) is not None)
-    )
+    """The word in a token, without quotation marks; "" where there is none."""
+    begins = token[:1]
+    if not begins or not (begins.isalnum() or begins == "_" or is_single(ord(begins))):
+        return ""
+    return token.rstrip("'")
 
 
 class Vocabulary(dict[str, int]):
-    """Token → number, and what is known of it, by that number.
+    """Piece → number, and what is known of it, by that number.
 
-    Hashes depend on the word alone, so that processes agree without sharing anything.
+    Hashes depend on the piece alone, so that processes agree without sharing anything.
 
     Attributes:
-        hashes: BLAKE2b (RFC 7693) of the word in 64 bits.
-        holds: whether there is a word in the token.
-        agree: as :func:`must_agree`.
+        hashes: of the word in it.
+        signs: of the whole piece.
+        holds: whether there is a word in it.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.hashes: Hashes = np.zeros(1 << 12, np.uint64)
+        self.signs: Hashes = np.zeros(1 << 12, np.uint64)
         self.holds: Flags = np.zeros(1 << 12, np.bool_)
-        self.agree: Flags = np.zeros(1 << 12, np.bool_)
 
-    def __missing__(self, token: str) -> int:
+    def __missing__(self, piece: str) -> int:
         number = len(self)
         if number == len(self.hashes):
             self.hashes = np.concatenate([self.hashes, np.zeros_like(self.hashes)])
+            self.signs = np.concatenate([self.signs, np.zeros_like(self.signs)])
             self.holds = np.concatenate([self.holds, np.zeros_like(self.holds)])
-            self.agree = np.concatenate([self.agree, np.zeros_like(self.agree)])
+        token = piece.lstrip(" ")
         bare = word(token)
-        self.hashes[number] = stable_hash(bare or token)
+        value = stable_hash(bare) if bare else stable_hash(token, SIGN_SEED)
+        self.hashes[number] = value
         self.holds[number] = bool(bare)
-        self.agree[number] = must_agree(token)
-        self[token] = number
+        if bare:
+            value += (len(token) - len(bare)) * APOSTROPHE
+        if len(piece) > len(token):
+            value += AFTER_SPACE
+        self.signs[number] = value & FULL
+        self[piece] = number
         return number
 
     def numbers(self, found: list[str]) -> npt.NDArray[np.int64]:
-        """The number of each token."""
+        """The number of each piece."""
         return np.fromiter(map(self.__getitem__, found), np.int64, len(found))
 
 
-def stable_hash(word: str) -> int:
-    """64 bits of BLAKE2b."""
-    data = word.encode("utf-8", "surrogatepass")
-    return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "little")
+def stable_hash(word: str, seed: int = WORD_SEED) -> int:
+    """64 bits: FNV-1a over code points, then the finaliser of SplitMix64 (Steele, Lea and Flood 2014)."""
+    value = seed
+    for c in word:
+        value = (value ^ ord(c)) * FNV_PRIME & FULL
+    value = (value ^ value >> 30) * 0xBF58476D1CE4E5B9 & FULL
+    value = (value ^ value >> 27) * 0x94D049BB133111EB & FULL
+    return value ^ value >> 31
 
 
 _vocabulary = Vocabulary()

@@ -12,8 +12,6 @@ from hypothesis import strategies as st
 
 from curation.config import DedupeConfig
 from curation.dedupe import MAX_GROUPS, DropDuplicates, cluster
-from curation.index import Index, bands
-from curation.minhash import sketch, sketch_all
 from curation.sketch import Sketch, compared_text
 from curation.words import normalise, tokens, word
 from datagen.core.record import AnyRecord, Chunk, Failure, Sample, Verdict
@@ -103,7 +101,7 @@ def test_recall_and_precision_against_brute_force(threshold: float, seed: int) -
     assert len(truth) > 300
     assert set(found) <= set(truth), "a false pair"
     assert all(found[pair] == pytest.approx(truth[pair]) for pair in found)
-    assert len(found) >= 0.99 * len(truth)
+    assert len(found) >= 0.999 * len(truth)
 
 
 def test_greedy_screening_against_brute_force() -> None:
@@ -118,7 +116,7 @@ def test_greedy_screening_against_brute_force() -> None:
             kept.add(j)
     got = {i for i, record in enumerate(dropped(texts)) if isinstance(record, Chunk) and record.verdict is None}
     wrong = got ^ kept
-    assert len(wrong) <= 0.005 * len(texts)
+    assert len(wrong) <= 0.001 * len(texts)
     for i in set(range(len(texts))) - got:
         assert any(j in got for j in partners.get(i, [])), "dropped without a kept text like it"
 
@@ -221,60 +219,6 @@ def test_verdicts_say_of_what_and_how_alike() -> None:
     assert isinstance(again[0], Chunk)
     assert again[0].verdict is None, "begin() did not forget"
     assert stage.name == "screen" != DropDuplicates.name
-
-
-def test_bands_find_a_pair_at_the_threshold() -> None:
-    assert bands(0.8, 128) == (21, 6)
-    assert bands(0.7, 128) == (32, 4)
-    for threshold in (0.05, 0.3, 0.5, 0.95, 1.0):
-        count, rows = bands(threshold, 128)
-        assert count * rows <= 128
-        assert (1 - threshold**rows) ** count <= 0.01
-
-
-def test_work_and_memory_in_a_crowd_of_similar_texts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Texts from one template share buckets without being duplicates: each is compared with few others."""
-    from curation import index
-
-    rng = random.Random(1)
-    template = [rng.choice(WORDS) for _ in range(60)]
-    texts = []
-    for i in range(600):
-        words = list(template)
-        words[10:22] = [f"x{i}y{k}" for k in range(12)]
-        texts.append(" ".join(words))
-    calls = 0
-    real = index.jaccard
-
-    def counting(a: object, b: object) -> float:
-        nonlocal calls
-        calls += 1
-        return real(a, b)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(index, "jaccard", counting)
-    got = Index(0.8)
-    assert got.add(sketch_all(texts), [str(i) for i in range(600)]) == [[]] * 600
-    assert calls <= 600 * index.MAX_CHECKED
-    assert len(got) == 600
-    assert got.memory <= 200 * 600
-
-
-def test_sketches_of_another_size_are_refused() -> None:
-    with pytest.raises(ValueError, match="permutations"):
-        Index(0.8, 64).add([sketch("a b c")], ["a"])
-
-
-def test_a_full_disk_is_said_plainly(monkeypatch: pytest.MonkeyPatch) -> None:
-    import tempfile
-
-    from datagen.core.errors import StoppedEarly
-
-    def full(*args: object, **more: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(tempfile, "TemporaryFile", full)
-    with pytest.raises(StoppedEarly, match="disk is full"):
-        Index(0.8).add([sketch("a b c")], ["a"])
 
 
 def decided(records: list[Sample], stage: DropDuplicates | None = None) -> list[str | None]:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from curation import words as vocabulary
 from curation.minhash import jaccard, sketch, sketch_all, unpack
 from curation.sketch import Sketch
-from curation.words import must_agree, normalise, tokens, word
+from curation.words import normalise, tokens, word
 from datagen.core.record import Chunk, Failure, Lineage, Message, Sample, Verdict
 
 TEXTS = st.lists(st.one_of(st.text(max_size=80), st.text(alphabet="ab c.1-\n<>='", max_size=60)), max_size=8)
@@ -88,7 +88,7 @@ def test_the_vocabulary_stays_bounded_and_forgetting_changes_nothing(monkeypatch
     [
         ("Don't use C++ or C#, it's 'old'.", ["don't", "use", "c++", "or", "c#", "it's", "old"]),
         ("# Heading\n\n+ item - 5", ["heading", "item", "5"]),
-        ("The root of -4 (-5.5) 3-4", ["the", "root", "of", "-4", "-5", "5", "3", "4"]),
+        ("The root of -4 (-5.5) 3-4", ["the", "root", "of", "4", "5", "5", "3", "4"]),
         ("ＦＵＬＬ ﬁne Straße Ünï", ["full", "fine", "strasse", "ünï"]),
         ("漢字ひら mixed", ["漢", "字", "ひ", "ら", "mixed"]),
         ("नहीं हिन्दी", ["नहीं", "हिन्दी"]),
@@ -102,32 +102,25 @@ def test_words(text: str, wanted: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("a", "b"),
+    ("a", "b", "same"),
     [
-        ("It is safe.", "It is not safe."),
-        ("It can be done", "It can't be done"),
-        ("Version 3.1 of it", "Version 3.2 of it"),
-        ("below -5 degrees", "below 5 degrees"),
-        ("if a <= b", "if a >= b"),
-        ("two of them", "three of them"),
-        ("Das ist ein Fehler", "Das ist kein Fehler"),
-        ("c'est vrai", "ce n'est pas vrai"),
-        ("这是对的", "这不是对的"),
-        ("これは本である", "これは本ではない"),
-        ("यह सही है", "यह सही नहीं है"),
-        ("from 3 to 5", "from 5 to 3"),
+        ("It is “safe” — now…", 'it is "safe" - NOW...', True),
+        ("soft\u00adhyphen\ufeff  and\u00a0space", "softhyphen and space", True),
+        ("l’eau", "l'eau", True),
+        ("Stra\u00dfe", "STRASSE", True),
+        ("e\u0301tude", "\u00e9tude", True),
+        ("It is safe.", "It is safe!", False),
+        ("a b", "ab", False),
+        ("a 'b'", "a b", False),
+        ("x -1", "x 1", False),
+        ("\U0001f600", "\U0001f603", False),
     ],
 )
-def test_what_must_agree_differs(a: str, b: str) -> None:
-    assert unpack(sketch(a)).agree != unpack(sketch(b)).agree
+def test_what_is_the_same_text(a: str, b: str, same: bool) -> None:
+    assert (unpack(sketch(a)).exact == unpack(sketch(b)).exact) is same
 
 
-def test_what_need_not_agree() -> None:
-    assert unpack(sketch("# The **big** notation, 3 times")).agree == unpack(sketch("a small note: 3 times!")).agree
-    assert not any(must_agree(t) for t in tokens(normalise("notable knot cannon annotate - + # plain")))
-
-
-@pytest.mark.parametrize("data", [b"", b"MH", b"XX" + bytes(40), sketch("a b c d")[:-1], b"MH\x02" + sketch("a")[3:]])
+@pytest.mark.parametrize("data", [b"", b"MH", b"XX" + bytes(40), sketch("a b c d")[:-1], b"MH\x01" + sketch("a")[2:]])
 def test_what_is_no_sketch_is_refused(data: bytes) -> None:
     with pytest.raises(ValueError, match="sketch"):
         unpack(data)

@@ -1,0 +1,245 @@
+"""Near-copies among many texts at once: the band join, and the exact join by prefixes. Compiled.
+
+Importing this module imports numba.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from curation.lexical import plain
+from curation.lexical.jit import kernel
+from curation.lexical.kernel import I32, I64, U8, U32, U64, mix
+from curation.lexical.plain import Found
+
+_NONE = np.int32(-1)
+
+
+@kernel
+def common(a: U64, b: U64) -> int:
+    """How many numbers two ascending sets share."""
+    i, j, n = 0, 0, 0
+    while i < len(a) and j < len(b):
+        x, y = a[i], b[j]
+        n += x == y
+        i += x <= y
+        j += y <= x
+    return n
+
+
+@kernel
+def similarity(a: U64, b: U64, threshold: float) -> float:
+    """Jaccard index of two ascending sets; -1 where it is under the threshold, or both are empty."""
+    fewer, more = min(len(a), len(b)), max(len(a), len(b))
+    if fewer == 0 or fewer < threshold * more:
+        return -1.0
+    shared = common(a, b)
+    value = shared / (fewer + more - shared)
+    return value if value >= threshold else -1.0
+
+
+@kernel
+def equal(a: U8, b: U8) -> int:
+    """At how many places two signatures are equal."""
+    n = 0
+    for k in range(len(a)):
+        n += a[k] == b[k]
+    return n
+
+
+@kernel
+def root(parent: I32, i: int) -> int:
+    """The first of the group of ``i``."""
+    while parent[i] != i:
+        parent[i] = parent[parent[i]]
+        i = parent[i]
+    return i
+
+
+union = kernel(plain.union)
+greedy = kernel(plain.greedy)
+
+
+@kernel
+def join_bands(
+    begin: int,
+    step: int,
+    keys: U32,
+    coarse: U8,
+    least: int,
+    shingles: U64,
+    bounds: I64,
+    threshold: float,
+    max_bucket: int,
+    listed: int,
+) -> Found:
+    """Pairs that share a band and reach the threshold, each found in the first band that it shares.
+
+    Args:
+        begin, step: bands ``begin``, ``begin + step`` … are looked at.
+        keys: (n, bands) hashes of the bands.
+        coarse: (n, num_perm) signatures' low bytes.
+        least: of which so many must be equal.
+        shingles, bounds: of the texts.
+        threshold: least Jaccard index.
+        max_bucket: earliest texts with one key that a text is compared with.
+        listed: pairs of one band beyond which only those are listed that join two groups of that band.
+
+    Returns:
+        Left, right (left < right), Jaccard index.
+    """
+    n = len(keys)
+    size = 16
+    while size < 2 * n:
+        size *= 2
+    mask = size - 1
+    heads = np.empty(size, np.int32)
+    tails = np.empty(size, np.int32)
+    sizes = np.empty(size, np.int32)
+    after = np.empty(n, np.int32)
+    column = np.empty(n, np.uint32)
+    parent = np.empty(n, np.int32)
+    room = 1024
+    left, right, values = np.empty(room, np.int32), np.empty(room, np.int32), np.empty(room, np.float64)
+    found = 0
+    for k in range(begin, keys.shape[1], step):
+        heads[:] = _NONE
+        for i in range(n):
+            column[i] = keys[i, k]
+            parent[i] = i
+        before = found
+        for j in range(n):
+            key = column[j]
+            slot = np.int64(key) * 0x9E3779B1 >> 7 & mask
+            while heads[slot] >= 0 and column[heads[slot]] != key:
+                slot = (slot + 1) & mask
+            if heads[slot] < 0:
+                heads[slot] = j
+                tails[slot] = j
+                sizes[slot] = 1
+                after[j] = _NONE
+                continue
+            i = heads[slot]
+            while i >= 0:
+                new = True
+                for q in range(k):
+                    if keys[i, q] == keys[j, q]:
+                        new = False
+                        break
+                full = found - before >= listed
+                if new and not (full and root(parent, i) == root(parent, j)) and equal(coarse[i], coarse[j]) >= least:
+                    one, other = shingles[bounds[i] : bounds[i + 1]], shingles[bounds[j] : bounds[j + 1]]
+                    value = similarity(one, other, threshold)
+                    if value >= 0:
+                        if found == room:
+                            room *= 2
+                            left = np.concatenate((left, np.empty(room - found, np.int32)))
+                            right = np.concatenate((right, np.empty(room - found, np.int32)))
+                            values = np.concatenate((values, np.empty(room - found, np.float64)))
+                        left[found], right[found], values[found] = i, j, value
+                        found += 1
+                        a, b = root(parent, i), root(parent, j)
+                        parent[max(a, b)] = min(a, b)
+                i = after[i]
+            if sizes[slot] < max_bucket:
+                sizes[slot] += 1
+                after[tails[slot]] = j
+                tails[slot] = j
+                after[j] = _NONE
+    return left[:found], right[:found], values[:found]
+
+
+@kernel
+def rare_first(shingles: U64, bounds: I64, threshold: float, ranked: U64, prefixes: I64, bits: int) -> None:
+    """Order each text's shingles by how many texts have them, as far as counters of ``2^bits`` tell.
+
+    Any order that is the same for all texts makes the prefix filter right; rare first makes it fast.
+
+    Args:
+        shingles, bounds, threshold: as in :func:`join_bands`.
+        ranked: gets the shingles in their new order.
+        prefixes: (n,) gets how many of a text's a partner must have one of.
+    """
+    mask = np.uint64((1 << bits) - 1)
+    counters = np.zeros(1 << bits, np.uint32)
+    for at in range(len(shingles)):
+        counters[shingles[at] & mask] += np.uint32(1)
+    for i in range(len(bounds) - 1):
+        row = shingles[bounds[i] : bounds[i + 1]]
+        weights = np.empty(len(row), np.uint32)
+        for k in range(len(row)):
+            weights[k] = counters[row[k] & mask]
+        order = np.argsort(weights, kind="mergesort")  # stable: those of one weight stay ascending
+        for k in range(len(row)):
+            ranked[bounds[i] + k] = row[order[k]]
+        # A partner shares at least ceil(threshold * size); the margin is for rounding, and only adds candidates.
+        least = max(1, int(np.ceil(threshold * len(row) - 1e-9)))
+        prefixes[i] = len(row) - least + 1 if len(row) else 0
+
+
+@kernel
+def join_prefixes(
+    begin: int, step: int, ranked: U64, prefixes: I64, shingles: U64, bounds: I64, threshold: float
+) -> Found:
+    """All pairs that reach the threshold: none is missed.
+
+    Prefix filtering (S. Chaudhuri, V. Ganti, R. Kaushik, "A primitive operator for similarity joins in data
+    cleaning", 2006): of two sets that share enough, one of the first few shingles of each is common to both.
+
+    Args:
+        begin, step: texts ``begin``, ``begin + step`` … are compared with all before them.
+        ranked, prefixes: from :func:`rare_first`.
+        shingles, bounds, threshold: as in :func:`join_bands`.
+
+    Returns:
+        As :func:`join_bands`.
+    """
+    n = len(prefixes)
+    total = 0
+    for i in range(n):
+        total += prefixes[i]
+    size = 16
+    while size < 2 * total:
+        size *= 2
+    mask = np.uint64(size - 1)
+    heads = np.full(size, _NONE, np.int32)  # entries of one slot, in the order of their texts
+    tails = np.full(size, _NONE, np.int32)
+    after = np.full(max(1, total), _NONE, np.int32)
+    owner = np.empty(max(1, total), np.int32)
+    value_of = np.empty(max(1, total), np.uint64)
+    entry = 0
+    for i in range(n):
+        for k in range(prefixes[i]):
+            shingle = ranked[bounds[i] + k]
+            slot = np.int64(mix(shingle) & mask)
+            owner[entry], value_of[entry] = i, shingle
+            if heads[slot] < 0:
+                heads[slot] = entry
+            else:
+                after[tails[slot]] = entry
+            tails[slot] = entry
+            entry += 1
+    seen = np.full(n, _NONE, np.int32)
+    room = 1024
+    left, right, values = np.empty(room, np.int32), np.empty(room, np.int32), np.empty(room, np.float64)
+    found = 0
+    for j in range(begin, n, step):
+        mine = shingles[bounds[j] : bounds[j + 1]]
+        for k in range(prefixes[j]):
+            shingle = ranked[bounds[j] + k]
+            at = heads[np.int64(mix(shingle) & mask)]
+            while at >= 0 and owner[at] < j:
+                i = owner[at]
+                if value_of[at] == shingle and seen[i] != j:
+                    seen[i] = j
+                    value = similarity(shingles[bounds[i] : bounds[i + 1]], mine, threshold)
+                    if value >= 0:
+                        if found == room:
+                            room *= 2
+                            left = np.concatenate((left, np.empty(room - found, np.int32)))
+                            right = np.concatenate((right, np.empty(room - found, np.int32)))
+                            values = np.concatenate((values, np.empty(room - found, np.float64)))
+                        left[found], right[found], values[found] = i, j, value
+                        found += 1
+                at = after[at]
+    return left[:found], right[:found], values[:found]
