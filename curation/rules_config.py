@@ -11,7 +11,7 @@ class TopicsConfig(Section):
     """How likeness to the description of a topic is measured."""
 
     threshold: float = Field(
-        0.3, ge=-1, le=1, description="Cosine to a topic's description from which a text is about it."
+        0.25, ge=-1, le=1, description="Cosine to a topic's description from which a text is about it."
     )
     lexical_threshold: float = Field(
         0.2, ge=0, le=1, description="The same where no embedding model is at hand and words are compared."
