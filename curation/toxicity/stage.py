@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 from curation.profiles import UNTOUCHED
 from curation.toxicity.config import ToxicityConfig
-from curation.toxicity.scan import Finding
-from curation.toxicity.score import scan, threshold
+from curation.toxicity.scoring import scan, threshold
+from curation.toxicity.statements import Finding
 from datagen.core.record import AnyRecord, Audit, Chunk, Sample, Verdict
 from datagen.core.stage import Map, Shard
 

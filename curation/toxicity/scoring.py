@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from curation.toxicity.config import ToxicityConfig
 from curation.toxicity.grammar import CATEGORIES, Category
 from curation.toxicity.model import probabilities, ready
-from curation.toxicity.scan import Finding, find
+from curation.toxicity.statements import Finding, find
 
 HATE = tuple(category for category in CATEGORIES if category != "profanity")
 
