@@ -123,8 +123,7 @@ def _drop_joined(lost: list[Item], gained: list[Item], same: dict[str, str]) -> 
                 two.remove(a)
                 two.remove(b)
                 found += 1
-                if two is gained:
-                    same[a.key], same[b.key] = item.key, ""
+                same[a.key], same[b.key] = item.key, ""
     return found
 
 

@@ -100,7 +100,7 @@ positive / negative
 right correct valid / wrong incorrect invalid
 possible / impossible
 legal / illegal
-same identical / different
+same identical / different other another
 similar / different
 public / private
 internal / external
@@ -151,6 +151,7 @@ and / or
 for / against
 with / without
 from / to
+what how / when / where / why / who whom whose
 cause / prevent
 help / harm
 advantage benefit / disadvantage drawback

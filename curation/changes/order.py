@@ -18,7 +18,7 @@ from curation.changes.reading import Item
 CONTENT = frozenset(("word", "number", "date", "unit", "negation", "marker", "code", "sign"))
 _AUXILIARY = frozenset("is has do can will may should".split())
 _CLAUSE = frozenset("which while when where what if because though whereas why how but thus".split())
-_PREPOSITIONS = frozenset("in to with via across about".split())
+_PREPOSITIONS = frozenset("such in to with via across about".split())
 MOST = 400  # parts of a text whose order is weighed
 
 Words = tuple[str, ...]

@@ -75,6 +75,7 @@ _CAMEL = re.compile(r"[a-z][A-Z](?!c?[A-Z]*$)")
 _MIXED = re.compile(r"[^\W\d_]\d|\d[^\W\d_]")
 _MEASURE = re.compile(r"(\d+(?:[.,]\d+)*)([^\W\d_]+)")
 _EDGES = "\"'.,;:!?()[]{}<>*-"
+_BLANK = re.compile(r"\n[ \t]*\n")
 _THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 _ISO = re.compile(r"(\d{4})[-/](\d{1,2})[-/](\d{1,2})")
 _DOTTED = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})")
@@ -106,12 +107,12 @@ def _read(text: str) -> list[Item]:
         text = PHRASE.sub(lambda found: PHRASES[" ".join(found[0].lower().split())], text)
     text = text.replace("``", '"').replace("''", '"').replace("`", "'")
     found: list[Item] = []
-    for line in text.split("\n"):
-        for raw in line.split():
+    for paragraph in _BLANK.split(text):
+        if found and found[-1] is not END:
+            found.append(END)
+        for raw in paragraph.split():
             known = _known.get(raw)
             found += known if known is not None else _remember(raw)
-        if found and found[-1] is not END and "\n" in text:
-            found.append(END)
     return _joined(found)
 
 
