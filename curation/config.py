@@ -2,18 +2,40 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
-from curation.dedupe_config import DedupeConfig as DedupeConfig
+from curation.dedupe_config import DedupeConfig
 from curation.rules_config import RulesConfig as RulesConfig
+from curation.semantic_config import SemanticConfig
+from curation.toxicity.config import ToxicityConfig
 from datagen.core.section import Section
+
+
+class StreamedDedupe(DedupeConfig):
+    """Exact and near-duplicates among samples."""
+
+    clusters: Literal["chained", "greedy"] = Field(
+        "greedy",
+        description="greedy drops what is like a kept text, as it comes; chained joins what is like any member, "
+        "and waits for all.",
+    )
+
+
+class Semantic(SemanticConfig):
+    """Duplicates by meaning: embeddings, a check of what differs, and a cross-encoder on the borderline."""
+
+    enabled: bool = Field(False, description="Look for them; needs the extra `semantic`.")
 
 
 class CurationConfig(Section):
     """All curation stages but the judge."""
 
     rules: RulesConfig = RulesConfig()
-    dedupe: DedupeConfig = DedupeConfig()
+    toxicity: ToxicityConfig = ToxicityConfig()
+    dedupe: StreamedDedupe = StreamedDedupe()
+    semantic: Semantic = Semantic()
 
 
 class JudgeConfig(Section):

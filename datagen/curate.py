@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from datagen import config as settings
+from datagen import steps
 from datagen.config import Config
 from datagen.core.errors import UsageError, from_os_error
 from datagen.core.hashing import digest
@@ -109,7 +110,7 @@ def curate(
     Raises:
         DatagenError: wrong usage (exit code 2), or stopped early and resumable (3).
     """
-    steps = chosen(only, against)
+    wanted = chosen(only, against)
     _apart(paths, out)
     store = Store(out / WORK)
     with store.locked():
@@ -117,17 +118,17 @@ def curate(
         events.listen(listener)
         with closing(events):
             files = stretches(paths, out / WORK)
-            listener.note(f"Curating {len(files):,} stretches of rows: {', '.join(step.name for step in steps)}.")
-            notes = [note for step in steps if (note := step.status(config))]
+            listener.note(f"Curating {len(files):,} stretches of rows: {', '.join(step.name for step in wanted)}.")
+            notes = [note for step in wanted if (note := step.status(config))]
             for note in notes:
                 listener.note(note)
-            nodes = plan([ReadRows(fields), *(stage for step in steps for stage in step.stages(config, against))])
+            nodes = plan([ReadRows(fields), *(stage for step in wanted for stage in step.stages(config, against))])
             sources = [Source(digest([f.path, f.start, f.sha256]), (f,)) for f in files]
             events.emit("run", files=len(files), shards=len(sources), skipped=0)
             runner = Runner(store, nodes, sources, _engine(config, files), events)
             shards = runner.run()
             report = _write(store, nodes[-1], shards[-1], files, fields, out)
-    report |= {"steps": [step.name for step in steps], "notes": notes, "settings": _settings(config, steps)}
+    report |= {"steps": [step.name for step in wanted], "notes": notes, "settings": _settings(config, wanted)}
     try:
         write_report(out, report)
     except OSError as error:
@@ -161,28 +162,24 @@ def chosen(only: Iterable[str], against: Sequence[Path] = ()) -> list[Step]:
     return [step for name, step in STEPS.items() if name in wanted]
 
 
-def _dedupe(config: Config, against: Sequence[Path]) -> list[Map | Fold]:
-    from curation.dedupe import DropDuplicates
-    from curation.sketch import Sketch
-
-    dedupe = config.curation.dedupe
-    return [
-        Sketch(dedupe.ngram, dedupe.num_perm, "sample"),
-        DropDuplicates(dedupe.threshold, dedupe.num_perm, dedupe.guard, ngram=dedupe.ngram),
-    ]
-
-
 def _rules(config: Config, against: Sequence[Path]) -> list[Map | Fold]:
     from curation.rules import Rules
 
-    return [Rules(config.curation.rules)]
+    return [Rules(config.curation.rules, config.curation.semantic.embed)]
 
 
 STEPS: dict[str, Step] = {
     step.name: step
     for step in (
         Step("rules", False, _rules),
-        Step("dedupe", True, _dedupe),
+        Step("toxicity", True, lambda config, _: [*steps.toxicity(config.curation)]),
+        Step("dedupe", True, lambda config, _: steps.copies(config.curation)),
+        Step(
+            "semantic",
+            False,
+            lambda config, _: steps.meaning(config.curation),
+            lambda config: steps.meaning_status(config.curation),
+        ),
     )
 }
 """In the order in which they are done."""
@@ -228,9 +225,9 @@ def _engine(config: Config, files: Sequence[SourceFile]) -> EngineConfig:
     return config.engine.model_copy(update={"executor": executor})
 
 
-def _settings(config: Config, steps: Sequence[Step]) -> Mapping[str, Any]:
+def _settings(config: Config, wanted: Sequence[Step]) -> Mapping[str, Any]:
     held = config.curation.model_dump(mode="json")
-    return {step.name: held[step.name] for step in steps if step.name in held}
+    return {step.name: held[step.name] for step in wanted if step.name in held}
 
 
 def configure(file: Path | None, overrides: Iterable[str]) -> Config:

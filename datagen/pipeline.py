@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from datagen import config as settings
 from datagen import gold as golden
 from datagen import models as llms
-from datagen import results
+from datagen import results, steps
 from datagen.config import Config
 from datagen.core.errors import UsageError
 from datagen.core.hashing import digest
@@ -106,7 +106,7 @@ def stages(
     from datagen.sources.chunk import Chunker
     from datagen.sources.load import Load
 
-    dedupe = config.curation.dedupe
+    curation = config.curation
     generator = config.generator
     threshold = config.judge.threshold if config.judge.enabled else None
     repeated = rounds is not None and (rounds.target > 0 or rounds.passes > 1)
@@ -116,7 +116,9 @@ def stages(
     shown = _shown([recipe for recipe, _ in chosen], gold)
     line: list[Map | Fold] = [
         Load(config.sources, config.chat),
+        *steps.checks(curation, steps.DOCUMENTS),
         Chunker(config.chunk, config.chat),
+        *steps.checks(curation, steps.CHUNKS),
         Sketch(SKETCH_NGRAM, SKETCH_PERMUTATIONS, "chunk"),
         DropDuplicates(config.chunk.duplicate_threshold, SKETCH_PERMUTATIONS, name="screen"),
         Plan(
@@ -130,12 +132,14 @@ def stages(
         ),
         Generate([recipe for recipe, _ in chosen], models.generator),
         Normalize(),
-        Rules(config.curation.rules),
-        Sketch(dedupe.ngram, dedupe.num_perm, "sample"),
-        DropDuplicates(dedupe.threshold, dedupe.num_perm, dedupe.guard, ngram=dedupe.ngram, protected=shown),
+        Rules(curation.rules, curation.semantic.embed),
+        *steps.checks(curation, steps.SAMPLES),
+        *steps.copies(curation, shown),
     ]
     if any(recipe.name == "instruct" for recipe, _ in chosen):
         line.append(Novelty(generator.instruct.novelty, seen=list(shown.values())))
+    if curation.semantic.enabled:
+        line += steps.meaning(curation)
     if models.judge is not None:
         from curation.judge import Judge
 
@@ -343,4 +347,5 @@ def _facts(config: Config, models: Models, nodes: list[Node], shards: list[list[
         rounds=rounds.number,
         gave_up=rounds.why,
         usage=results.usage(models.log, config) if models.log is not None else None,
+        missing=tuple(steps.missing(config.curation)),
     )

@@ -48,6 +48,7 @@ class Facts:
     Attributes:
         rounds: how many times samples were asked for.
         gave_up: why there was no further round, although the target is not reached; else "".
+        missing: what of the curation could not be done on this machine, a sentence each.
         usage: calls, tokens and cost, None where no model was used.
     """
 
@@ -58,6 +59,7 @@ class Facts:
     rounds: int
     gave_up: str
     usage: dict[str, Any] | None
+    missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -220,6 +222,7 @@ def _write_run_file(folder: Path, config: Config, facts: Facts, elapsed: float) 
         "gave_up": facts.gave_up,
         "prompts": facts.prompts,
         "usage": facts.usage,
+        "missing": list(facts.missing),
         "timing": timing,
         "segments": {node.folder: {"stages": list(node.stages), "holds": node.produces} for node in facts.nodes},
         "config": _without_credentials(config.model_dump(mode="json")),
@@ -313,6 +316,7 @@ def _report_facts(finished: Finished, ledger: dict[str, Any]) -> dict[str, Any]:
         "usage": run["usage"],
         "timing": run["timing"],
         "libraries": run["libraries"],
+        "steps_missing": run.get("missing", []),
     }
 
 

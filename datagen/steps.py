@@ -1,0 +1,69 @@
+"""The curation stages that a run over documents and a curation of rows share, from the configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from curation.config import CurationConfig
+from datagen.core.stage import Fold, Map
+
+DOCUMENTS, CHUNKS, SAMPLES = "document", "chunk", "sample"
+
+
+def checks(config: CurationConfig, produces: str) -> list[Map]:
+    """What looks at each record by itself for what would harm: personal data, malicious content, toxicity."""
+    found: list[Map] = []
+    if config.toxicity.enabled and produces != DOCUMENTS:
+        found += toxicity(config, produces)
+    return found
+
+
+def toxicity(config: CurationConfig, produces: str = SAMPLES) -> list[Map]:
+    """Hate and profanity."""
+    from curation.toxicity import Toxicity
+
+    return [Toxicity(config.toxicity, "chunk" if produces == CHUNKS else "sample")]
+
+
+def copies(config: CurationConfig, protected: Mapping[str, str] | None = None) -> list[Map | Fold]:
+    """Exact and near-duplicates among samples; ``protected`` as of :class:`curation.dedupe.DropDuplicates`."""
+    from curation.dedupe import DropDuplicates
+    from curation.sketch import Sketch
+
+    dedupe = config.dedupe
+    return [
+        Sketch(dedupe.ngram, dedupe.num_perm, "sample", dedupe.compare),
+        DropDuplicates(
+            dedupe.threshold,
+            dedupe.num_perm,
+            dedupe.guard,
+            ngram=dedupe.ngram,
+            protected=protected or {},
+            clusters=dedupe.clusters,
+            keep=dedupe.keep,
+            compare=dedupe.compare,
+        ),
+    ]
+
+
+def meaning(config: CurationConfig) -> list[Map | Fold]:
+    """Duplicates by meaning."""
+    from curation.semantic import DropSemantic, Embed
+
+    return [Embed(config.semantic.embed), DropSemantic(config.semantic)]
+
+
+def missing(config: CurationConfig) -> list[str]:
+    """What of the wanted steps cannot be done on this machine, a sentence each."""
+    found = []
+    if config.semantic.enabled:
+        found.append(meaning_status(config))
+    return [note for note in found if note]
+
+
+def meaning_status(config: CurationConfig) -> str:
+    """What of the search by meaning cannot be done, or ""."""
+    from curation.semantic import status
+
+    note = status(config.semantic)
+    return f"Duplicates by meaning: {note}." if "skipped" in note else ""
