@@ -64,9 +64,8 @@ def test_distinct_facts_survive(other: str) -> None:
 
 @carried
 def test_what_was_spared_is_told_with_the_fact() -> None:
-    found = semantic.pairs(
-        ["The trial took 3 days in all, they say.", "The trial took 4 days in all, they say."], ALONE
-    )
+    said = "The trial of the former minister began in spring and took {} days in all, as the paper says."
+    found = semantic.pairs([said.format(3), said.format(4)], ALONE)
     assert [(p.method, p.fact) for p in found] == [("distinct_facts", "number: 3 → 4")]
     unguarded = ALONE.model_copy(update={"guard": False})
     texts = ["Anna wrote a letter to Bert.", "Bert wrote a letter to Anna."]
@@ -187,7 +186,8 @@ def named(name: str, question: str, **update: object) -> Sample:
 @carried
 def test_the_stages_reject_and_say_next_to_what() -> None:
     shards = [
-        [named("a", "How do I sort a list?"), named("b", "Name three rivers."), named("g", "how do i sort a list", recipe="gold")],
+        [named("a", "How do I sort a list?"), named("b", "Name three rivers.")],
+        [named("g", "how do i sort a list", recipe="gold")],
         [named("c", "How do i sotr a list?"), named("d", "How do I sort 3 lists?")],
         [
             of_family("translation", "How do I sort a list?", "x", form="de").model_copy(update={"id": "e"}),
