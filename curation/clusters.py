@@ -181,7 +181,7 @@ def _chain(
 ) -> npt.NDArray[np.int32]:
     parent = np.arange(n, dtype=np.int32)
     if differ is None:
-        _tool("union", len(usable))(parent, pairs.left[usable], pairs.right[usable])
+        _tool("union", n)(parent, pairs.left[usable], pairs.right[usable])
         return parent
     up = parent.tolist()
 
@@ -215,7 +215,7 @@ def _greedy(
     order = np.lexsort((rank[better], rank[worse]))
     owner = np.arange(len(rank), dtype=np.int32)
     if differ is None:
-        _tool("greedy", len(usable))(owner, better[order], worse[order])
+        _tool("greedy", len(rank))(owner, better[order], worse[order])
         return owner
     for at in order.tolist():
         a, b = int(better[at]), int(worse[at])
@@ -227,9 +227,9 @@ def _greedy(
     return owner
 
 
-def _tool(name: Literal["union", "greedy"], work: int) -> Callable[..., None]:
-    """A function of :mod:`curation.lexical.plain`, compiled where there is much to do."""
-    if work > 20 * SMALL and can_compile():
+def _tool(name: Literal["union", "greedy"], n: int) -> Callable[..., None]:
+    """A function of :mod:`curation.lexical.plain`, compiled where there are many texts."""
+    if n > SMALL and can_compile():
         from curation.lexical import join
 
         return join.union if name == "union" else join.greedy

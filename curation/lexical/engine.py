@@ -118,7 +118,8 @@ def _bands(made: Rows, threshold: float, num_perm: int, compiled: bool, threads:
             made.coarse,
             least,
             made.shingles,
-            made.bounds,
+            made.starts,
+            made.ends,
             threshold,
             bands.MAX_BUCKET,
             listed,
@@ -134,9 +135,11 @@ def _all(made: Rows, threshold: float, compiled: bool, threads: int) -> Found:
 
     ranked = np.empty_like(made.shingles)
     prefixes = np.empty(len(made), np.int64)
-    join.rare_first(made.shingles, made.bounds, threshold, ranked, prefixes, _COUNTER_BITS)
+    join.rare_first(made.shingles, made.starts, made.ends, threshold, ranked, prefixes, _COUNTER_BITS)
     return _parallel(
-        lambda begin: join.join_prefixes(begin, threads, ranked, prefixes, made.shingles, made.bounds, threshold),
+        lambda begin: join.join_prefixes(
+            begin, threads, ranked, prefixes, made.shingles, made.starts, made.ends, threshold
+        ),
         threads,
     )
 
@@ -160,7 +163,7 @@ def _datasketch(made: Rows, threshold: float, num_perm: int) -> Found:
         ) from error
     from curation.minhash import jaccard
 
-    sets = [made.shingles[a:b] for a, b in zip(made.bounds[:-1], made.bounds[1:], strict=True)]
+    sets = [made.row(i) for i in range(len(made))]
     lsh = MinHashLSH(threshold=threshold, num_perm=num_perm)
     pairs: list[tuple[int, int, float]] = []
     for j, minhash in enumerate(MinHash.generator(([s.tobytes() for s in row] for row in sets), num_perm=num_perm)):

@@ -68,7 +68,8 @@ def join_bands(
     coarse: U8,
     least: int,
     shingles: U64,
-    bounds: I64,
+    starts: I64,
+    ends: I64,
     threshold: float,
     max_bucket: int,
     listed: int,
@@ -80,7 +81,7 @@ def join_bands(
         keys: (n, bands) hashes of the bands.
         coarse: (n, num_perm) signatures' low bytes.
         least: of which so many must be equal.
-        shingles, bounds: of the texts.
+        shingles, starts, ends: of the texts.
         threshold: least Jaccard index.
         max_bucket: earliest texts with one key that a text is compared with.
         listed: pairs of one band beyond which only those are listed that join two groups of that band.
@@ -128,7 +129,7 @@ def join_bands(
                         break
                 full = found - before >= listed
                 if new and not (full and root(parent, i) == root(parent, j)) and equal(coarse[i], coarse[j]) >= least:
-                    one, other = shingles[bounds[i] : bounds[i + 1]], shingles[bounds[j] : bounds[j + 1]]
+                    one, other = shingles[starts[i] : ends[i]], shingles[starts[j] : ends[j]]
                     value = similarity(one, other, threshold)
                     if value >= 0:
                         if found == room:
@@ -150,13 +151,13 @@ def join_bands(
 
 
 @kernel
-def rare_first(shingles: U64, bounds: I64, threshold: float, ranked: U64, prefixes: I64, bits: int) -> None:
+def rare_first(shingles: U64, starts: I64, ends: I64, threshold: float, ranked: U64, prefixes: I64, bits: int) -> None:
     """Order each text's shingles by how many texts have them, as far as counters of ``2^bits`` tell.
 
     Any order that is the same for all texts makes the prefix filter right; rare first makes it fast.
 
     Args:
-        shingles, bounds, threshold: as in :func:`join_bands`.
+        shingles, starts, ends, threshold: as in :func:`join_bands`.
         ranked: gets the shingles in their new order.
         prefixes: (n,) gets how many of a text's a partner must have one of.
     """
@@ -164,14 +165,14 @@ def rare_first(shingles: U64, bounds: I64, threshold: float, ranked: U64, prefix
     counters = np.zeros(1 << bits, np.uint32)
     for at in range(len(shingles)):
         counters[shingles[at] & mask] += np.uint32(1)
-    for i in range(len(bounds) - 1):
-        row = shingles[bounds[i] : bounds[i + 1]]
+    for i in range(len(starts)):
+        row = shingles[starts[i] : ends[i]]
         weights = np.empty(len(row), np.uint32)
         for k in range(len(row)):
             weights[k] = counters[row[k] & mask]
         order = np.argsort(weights, kind="mergesort")  # stable: those of one weight stay ascending
         for k in range(len(row)):
-            ranked[bounds[i] + k] = row[order[k]]
+            ranked[starts[i] + k] = row[order[k]]
         # A partner shares at least ceil(threshold * size); the margin is for rounding, and only adds candidates.
         least = max(1, int(np.ceil(threshold * len(row) - 1e-9)))
         prefixes[i] = len(row) - least + 1 if len(row) else 0
@@ -179,7 +180,7 @@ def rare_first(shingles: U64, bounds: I64, threshold: float, ranked: U64, prefix
 
 @kernel
 def join_prefixes(
-    begin: int, step: int, ranked: U64, prefixes: I64, shingles: U64, bounds: I64, threshold: float
+    begin: int, step: int, ranked: U64, prefixes: I64, shingles: U64, starts: I64, ends: I64, threshold: float
 ) -> Found:
     """All pairs that reach the threshold: none is missed.
 
@@ -189,7 +190,7 @@ def join_prefixes(
     Args:
         begin, step: texts ``begin``, ``begin + step`` … are compared with all before them.
         ranked, prefixes: from :func:`rare_first`.
-        shingles, bounds, threshold: as in :func:`join_bands`.
+        shingles, starts, ends, threshold: as in :func:`join_bands`.
 
     Returns:
         As :func:`join_bands`.
@@ -210,7 +211,7 @@ def join_prefixes(
     entry = 0
     for i in range(n):
         for k in range(prefixes[i]):
-            shingle = ranked[bounds[i] + k]
+            shingle = ranked[starts[i] + k]
             slot = np.int64(mix(shingle) & mask)
             owner[entry], value_of[entry] = i, shingle
             if heads[slot] < 0:
@@ -224,15 +225,15 @@ def join_prefixes(
     left, right, values = np.empty(room, np.int32), np.empty(room, np.int32), np.empty(room, np.float64)
     found = 0
     for j in range(begin, n, step):
-        mine = shingles[bounds[j] : bounds[j + 1]]
+        mine = shingles[starts[j] : ends[j]]
         for k in range(prefixes[j]):
-            shingle = ranked[bounds[j] + k]
+            shingle = ranked[starts[j] + k]
             at = heads[np.int64(mix(shingle) & mask)]
             while at >= 0 and owner[at] < j:
                 i = owner[at]
                 if value_of[at] == shingle and seen[i] != j:
                     seen[i] = j
-                    value = similarity(shingles[bounds[i] : bounds[i + 1]], mine, threshold)
+                    value = similarity(shingles[starts[i] : ends[i]], mine, threshold)
                     if value >= 0:
                         if found == room:
                             room *= 2

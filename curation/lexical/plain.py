@@ -28,7 +28,7 @@ def join_bands(rows: Rows, least: int, threshold: float, max_bucket: int) -> Fou
     """Pairs that share a band and reach the threshold; arguments as of :func:`curation.lexical.join.join_bands`."""
     buckets: dict[int, list[int]] = {}
     pairs: list[tuple[int, int, float]] = []
-    sizes = np.diff(rows.bounds)
+    sizes = rows.ends - rows.starts
     for j in range(len(rows)):
         near: set[int] = set()
         for k, key in enumerate(rows.keys[j].tolist()):
@@ -42,9 +42,9 @@ def join_bands(rows: Rows, least: int, threshold: float, max_bucket: int) -> Fou
         possible = (rows.coarse[candidates] == rows.coarse[j]).sum(axis=1) >= least
         other = sizes[candidates]
         possible &= np.minimum(other, sizes[j]) >= threshold * np.maximum(other, sizes[j])
-        mine = rows.shingles[rows.bounds[j] : rows.bounds[j + 1]]
+        mine = rows.row(j)
         for i in candidates[possible].tolist():
-            value = jaccard(rows.shingles[rows.bounds[i] : rows.bounds[i + 1]], mine)
+            value = jaccard(rows.row(i), mine)
             if value >= threshold:
                 pairs.append((i, j, value))
     return found(pairs)
@@ -54,9 +54,9 @@ def join_all(rows: Rows, threshold: float) -> Found:
     """All pairs that reach the threshold, by counting what each text shares with every earlier one."""
     holders: defaultdict[int, array[int]] = defaultdict(lambda: array("i"))
     pairs: list[tuple[int, int, float]] = []
-    sizes = np.diff(rows.bounds)
+    sizes = rows.ends - rows.starts
     for j in range(len(rows)):
-        mine = rows.shingles[rows.bounds[j] : rows.bounds[j + 1]].tolist()
+        mine = rows.row(j).tolist()
         held = [np.frombuffer(holders[s], np.int32) for s in mine if s in holders]
         if held:
             earlier, shared = np.unique(np.concatenate(held), return_counts=True)
