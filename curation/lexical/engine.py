@@ -110,11 +110,14 @@ def _bands(made: Rows, threshold: float, num_perm: int, compiled: bool, threads:
 
     listed = LISTED // max(1, made.keys.shape[1])
 
+    across = np.ascontiguousarray(made.keys.T)
+
     def work(begin: int) -> Found:
         return join.join_bands(
             begin,
             threads,
             made.keys,
+            across,
             made.coarse,
             least,
             made.shingles,

@@ -13,6 +13,8 @@ from curation.lexical.kernel import I32, I64, U8, U32, U64, mix
 from curation.lexical.plain import Found
 
 _NONE = np.int32(-1)
+_ZERO, _HIGH, _LOW = np.uint64(0), np.uint64(32), np.uint64(0xFFFFFFFF)
+_SPREAD, _SHIFT = np.uint64(0x9E3779B1), np.uint64(16)  # Fibonacci hashing (Knuth, volume 3, section 6.4)
 
 
 @kernel
@@ -65,6 +67,7 @@ def join_bands(
     begin: int,
     step: int,
     keys: U32,
+    across: U32,
     coarse: U8,
     least: int,
     shingles: U64,
@@ -78,7 +81,7 @@ def join_bands(
 
     Args:
         begin, step: bands ``begin``, ``begin + step`` … are looked at.
-        keys: (n, bands) hashes of the bands.
+        keys: (n, bands) hashes of the bands; across: the same, (bands, n).
         coarse: (n, num_perm) signatures' low bytes.
         least: of which so many must be equal.
         shingles, starts, ends: of the texts.
@@ -91,36 +94,36 @@ def join_bands(
     """
     n = len(keys)
     size = 16
-    while size < 2 * n:
+    while 2 * size < 3 * n:
         size *= 2
     mask = size - 1
-    heads = np.empty(size, np.int32)
-    tails = np.empty(size, np.int32)
-    sizes = np.empty(size, np.int32)
+    table = np.empty(size, np.uint64)  # key << 32 | first text with it + 1: one look into memory a text
+    tails = np.empty(n, np.int32)  # of each first text: the last that is compared, and how many are
+    sizes = np.empty(n, np.int32)
     after = np.empty(n, np.int32)
-    column = np.empty(n, np.uint32)
     parent = np.empty(n, np.int32)
     room = 1024
     left, right, values = np.empty(room, np.int32), np.empty(room, np.int32), np.empty(room, np.float64)
     found = 0
     for k in range(begin, keys.shape[1], step):
-        heads[:] = _NONE
+        table[:] = _ZERO
+        column = across[k]
         for i in range(n):
-            column[i] = keys[i, k]
             parent[i] = i
         before = found
         for j in range(n):
-            key = column[j]
-            slot = np.int64(key) * 0x9E3779B1 >> 7 & mask
-            while heads[slot] >= 0 and column[heads[slot]] != key:
+            key = np.uint64(column[j])
+            slot = np.int64(key * _SPREAD >> _SHIFT) & mask
+            while table[slot] != _ZERO and table[slot] >> _HIGH != key:
                 slot = (slot + 1) & mask
-            if heads[slot] < 0:
-                heads[slot] = j
-                tails[slot] = j
-                sizes[slot] = 1
+            if table[slot] == _ZERO:
+                table[slot] = key << _HIGH | np.uint64(j + 1)
+                tails[j] = j
+                sizes[j] = 1
                 after[j] = _NONE
                 continue
-            i = heads[slot]
+            head = np.int64(table[slot] & _LOW) - 1
+            i = head
             while i >= 0:
                 new = True
                 for q in range(k):
@@ -142,10 +145,10 @@ def join_bands(
                         a, b = root(parent, i), root(parent, j)
                         parent[max(a, b)] = min(a, b)
                 i = after[i]
-            if sizes[slot] < max_bucket:
-                sizes[slot] += 1
-                after[tails[slot]] = j
-                tails[slot] = j
+            if sizes[head] < max_bucket:
+                sizes[head] += 1
+                after[tails[head]] = j
+                tails[head] = j
                 after[j] = _NONE
     return left[:found], right[:found], values[:found]
 
