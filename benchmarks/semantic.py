@@ -142,24 +142,35 @@ def speed(corpus: Path) -> None:
 
 
 def search() -> None:
-    """Time and recall of the search, on unit vectors in clusters, at cosine 0.9."""
+    """Time and recall of the search at cosine 0.9, on unit vectors of which half have a near one."""
     print(f"\n{'vectors':>9}{'exact s':>9}{'faiss s':>9}{'pairs':>9}{'recall':>9}{'peak MB':>9}")
     for count in (20_000, 100_000):
         rng = np.random.default_rng(count)
-        rows = rng.normal(size=(count, 384)).astype(np.float32)
-        rows[count // 2 :] = rows[: count - count // 2] + 0.42 * rng.normal(size=(count - count // 2, 384))
+        rows = rng.standard_normal((count, 384), dtype=np.float32)
+        rows[count // 2 :] = rows[: count // 2] + np.float32(0.42) * rng.standard_normal((count // 2, 384), np.float32)
         rows /= np.linalg.norm(rows, axis=1, keepdims=True)
         half = rows.astype(np.float16)
         del rows
-        times, found = [], []
-        for exact in (True, False):
-            begun = time.perf_counter()
-            i, j, _ = neighbours(half, 0.9, exact=exact)
-            times.append(time.perf_counter() - begun)
-            found.append(i * count + j)
-        recall = np.isin(found[0], found[1]).mean()
+        begun = time.perf_counter()
+        if count <= 20_000:
+            i, j, _ = neighbours(half, 0.9, exact=True)
+            shown = f"{time.perf_counter() - begun:.1f}"
+        else:  # the truth of some rows is enough
+            queries = half[:1000].astype(np.float32)
+            blocks = [
+                np.nonzero(queries @ half[at : at + 20_000].astype(np.float32).T >= 0.9)
+                for at in range(0, count, 20_000)
+            ]
+            i = np.concatenate([found[0] for found in blocks])
+            j = np.concatenate([found[1] + n * 20_000 for n, found in enumerate(blocks)])
+            i, j = i[i < j], j[i < j]
+            shown = f"({(time.perf_counter() - begun) * count / 2000:.0f})"
+        begun = time.perf_counter()
+        a, b, _ = neighbours(half, 0.9, exact=False)
+        asked = time.perf_counter() - begun
+        recall = np.isin(i * count + j, a * count + b).mean()
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(f"{count:>9,}{times[0]:>9.1f}{times[1]:>9.1f}{len(found[0]):>9,}{recall:>9.4f}{peak:>9.0f}")
+        print(f"{count:>9,}{shown:>9}{asked:>9.1f}{len(a):>9,}{recall:>9.4f}{peak:>9.0f}")
 
 
 def main() -> None:

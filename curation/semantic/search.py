@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 EXACT = 20_000  # rows up to which every pair is multiplied
 _BLOCK = 1024  # rows multiplied at once: 1024 × 20,000 products are 80 MB
-_PROBES = 8  # lists looked at for each vector; recall 0.9996 of the pairs at cosine 0.9
+_PROBES = 8  # least number of lists looked at for each vector
 _TRAINED_ON = 64  # vectors a list, about, that the lists are made from
 _MOST = 2_000_000  # pairs held; beyond, the nearest of each text alone
 
@@ -82,7 +82,7 @@ def _asked(vectors: Vectors, least: float, tell: Tell) -> Iterator[Found]:
     import faiss
 
     count, dimension = vectors.shape
-    lists = max(16, int(4 * np.sqrt(count)))
+    lists = max(16, int(2 * np.sqrt(count)))
     quantizer = faiss.IndexFlatIP(dimension)
     index = faiss.IndexIVFScalarQuantizer(
         quantizer, dimension, lists, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT
@@ -92,7 +92,7 @@ def _asked(vectors: Vectors, least: float, tell: Tell) -> Iterator[Found]:
     index.train(np.ascontiguousarray(vectors[::step], np.float32))
     for begin in range(0, count, EXACT):
         index.add(np.ascontiguousarray(vectors[begin : begin + EXACT], np.float32))
-    index.nprobe = min(lists, _PROBES)
+    index.nprobe = max(_PROBES, lists // 24)  # more lists, more of them near a vector
     for begin in range(0, count, _BLOCK):
         rows = np.ascontiguousarray(vectors[begin : begin + _BLOCK], np.float32)
         # faiss takes what is over the radius; a hair less, so that what is equal to it counts

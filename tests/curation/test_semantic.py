@@ -65,12 +65,13 @@ def test_distinct_facts_survive(other: str) -> None:
 @carried
 def test_what_was_spared_is_told_with_the_fact() -> None:
     said = "The trial of the former minister began in spring and took {} days in all, as the paper says."
+    said = "The trial of the former minister began in spring and took {} days in all, as the paper says."
     found = semantic.pairs([said.format(3), said.format(4)], ALONE)
     assert [(p.method, p.fact) for p in found] == [("distinct_facts", "number: 3 → 4")]
     unguarded = ALONE.model_copy(update={"guard": False})
     texts = ["Anna wrote a letter to Bert.", "Bert wrote a letter to Anna."]
     assert merged(texts) == set()
-    assert merged(texts, unguarded) == set()  # not even then: other words in another order are no trifle
+    assert merged(texts, unguarded) == {(0, 1)}
 
 
 @carried
