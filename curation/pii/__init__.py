@@ -1,4 +1,37 @@
-"""Personal data: found in texts, then masked, replaced, hashed or counted."""
+"""Personal data: found in texts, then masked, replaced by made-up values, hashed, or counted.
 
-from curation.pii.config import PiiConfig as PiiConfig
-from curation.pii.types import Span as Span
+The names here are loaded on first use: importing the package costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from curation.pii.audit import audit as audit
+    from curation.pii.audit import mask as mask
+    from curation.pii.config import PiiConfig as PiiConfig
+    from curation.pii.find import find as find
+    from curation.pii.redact import redact as redact
+    from curation.pii.stage import Pii as Pii
+    from curation.pii.status import status as status
+    from curation.pii.types import Span as Span
+
+_HOMES = {
+    "Pii": "stage",
+    "PiiConfig": "config",
+    "Span": "types",
+    "audit": "audit",
+    "find": "find",
+    "mask": "audit",
+    "redact": "redact",
+    "status": "status",
+}
+__all__ = ["Pii", "PiiConfig", "Span", "audit", "find", "mask", "redact", "status"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -77,7 +77,7 @@ def itin(digits: str) -> bool:
 
 def vin(value: str) -> bool:
     """Is it a vehicle identification number with its check digit (49 CFR 565.15)?"""
-    values = {c: v for c, v in zip("ABCDEFGHJKLMNPRSTUVWXYZ", "12345678123457923456789", strict=True)}
+    values = dict(zip("ABCDEFGHJKLMNPRSTUVWXYZ", "12345678123457923456789", strict=True))
     weights = (8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2)
     value = value.upper()
     if len(value) != 17 or any(c not in values and not c.isdigit() for c in value):
@@ -89,7 +89,9 @@ def vin(value: str) -> bool:
 _DOCUMENTATION = [
     ipaddress.ip_network(net)
     for net in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16")
-] + [ipaddress.ip_network(net) for net in ("224.0.0.0/3", "2001:db8::/32", "3fff::/20", "::/96", "fe80::/10", "ff00::/8")]
+] + [
+    ipaddress.ip_network(net) for net in ("224.0.0.0/3", "2001:db8::/32", "3fff::/20", "::/96", "fe80::/10", "ff00::/8")
+]
 
 
 def ip(value: str) -> bool | None:

@@ -31,7 +31,7 @@ class PiiConfig(Section):
     presidio: bool = Field(default=True, description="use Presidio's recognisers of national numbers where installed")
     model: str = Field(
         default="",
-        description="model that finds names and places: a spaCy package, or a transformers or GLiNER model; empty: rules",
+        description="model that finds names and places (a spaCy package, transformers or GLiNER); empty: rules",
     )
     model_kind: Literal["auto", "spacy", "transformers", "gliner"] = Field(
         default="auto", description="what kind of model that is; auto: told by its name"

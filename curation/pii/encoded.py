@@ -23,7 +23,11 @@ def encoded(page: Page, search: Callable[[str], list[Found]]) -> Iterator[Found]
     """
     for match in page.matches(_BASE64):
         value = match[0]
-        if len(value) % 4 or value.isalpha() and (value.islower() or value.istitle() or value.isupper()) or value.isdigit():
+        if (
+            len(value) % 4
+            or (value.isalpha() and (value.islower() or value.istitle() or value.isupper()))
+            or value.isdigit()
+        ):
             continue
         try:
             plain = base64.b64decode(value, validate=True).decode("utf-8")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import bisect
 import functools
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from curation.pii import address, encoded, keyed, names, network, numbers, presidio
 from curation.pii.config import PiiConfig
+from curation.pii.lexicon import is_everyday
 from curation.pii.normal import View, view
 from curation.pii.page import Found, Page
-from curation.pii.types import NAMED, PRIORITY, PROFILES, Span
+from curation.pii.types import NAMED, PRIORITY, PROFILES, TYPES, Span
 
 _FINDERS: tuple[tuple[frozenset[str], Callable[[Page], Iterable[Found]]], ...] = (
     (frozenset({"EMAIL_ADDRESS"}), network.emails),
@@ -28,6 +31,14 @@ _FINDERS: tuple[tuple[frozenset[str], Callable[[Page], Iterable[Found]]], ...] =
 )
 _DIGITS = frozenset({"CREDIT_CARD", "IBAN_CODE", "US_SSN", "PHONE_NUMBER"})
 _NEAR = 80  # characters within which a date stands with a person
+_KNOWN = 0.5  # least score of a name whose parts are looked for in the rest of the text
+_TELLING = 4  # least letters of such a part
+_MOST_PARTS = 2000
+_HANDICAP = 0.15  # by which names and places give way to numbers and addresses
+_BLOCK = 6  # findings are looked up by stretches of 2**6 characters
+_NAME_PART = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
+PLACEHOLDER = re.compile(rf"<(?:{'|'.join(TYPES)})(?::[0-9a-f]{{6,64}})?>")
+"""What :mod:`curation.pii.redact` leaves in the place of a value."""
 _ALWAYS = 0.99  # least score of what a profile wants whatever its context
 
 
@@ -81,8 +92,23 @@ def _settled(text: str, config: PiiConfig, wanted: frozenset[str], named: list[F
     if {"DATE_TIME", "URL"} & wanted:
         found = _in_context(found, config)
     least = config.thresholds
+    if "PERSON" in wanted:
+        found = _spread(page, found)
     kept = [f for f in found if f.type in wanted and f.score >= least.get(f.type, config.threshold)]
+    if "<" in text:
+        kept = _outside(kept, [m.span() for m in PLACEHOLDER.finditer(text)])
     return resolve(kept)
+
+
+def _outside(found: list[Found], spans: list[tuple[int, int]]) -> list[Found]:
+    """The findings that touch no placeholder: what was masked before is not masked again."""
+    starts = [start for start, _ in spans]
+
+    def free(f: Found) -> bool:
+        place = bisect.bisect_left(starts, f.end)
+        return not place or spans[place - 1][1] <= f.start
+
+    return [f for f in found if free(f)]
 
 
 def _all(page: Page, config: PiiConfig, named: list[Found]) -> Iterator[Found]:
@@ -106,7 +132,11 @@ def _in_context(found: list[Found], config: PiiConfig) -> list[Found]:
     if config.profile == "hipaa":
         return [f._replace(score=_ALWAYS) if f.type in ("DATE_TIME", "URL") else f for f in found]
     least = config.threshold
-    people = sorted((f.start, f.end) for f in found if f.type not in ("DATE_TIME", "URL", "LOCATION", "ORGANIZATION") and f.score >= least)
+    people = sorted(
+        (f.start, f.end)
+        for f in found
+        if f.type not in ("DATE_TIME", "URL", "LOCATION", "ORGANIZATION") and f.score >= least
+    )
     if not people:
         return found
     out = []
@@ -117,16 +147,34 @@ def _in_context(found: list[Found], config: PiiConfig) -> list[Found]:
     return out
 
 
-def resolve(found: list[Found]) -> list[Found]:
+def resolve(found: Iterable[Found]) -> list[Found]:
     """Of findings that overlap the surest stays; of equally sure ones the longer, then the more telling type."""
-    taken: list[Found] = []
-    order = sorted(found, key=lambda f: (-(f.score - 0.15 * (f.type in PRIORITY)), -(f.end - f.start), f.start))
-    starts: dict[int, Found] = {}
-    covered: set[int] = set()
+    order = sorted(
+        found, key=lambda f: ((f.type in PRIORITY and _HANDICAP - f.score) or -f.score, f.start - f.end, f.start)
+    )
+    taken: dict[int, list[Found]] = {}
+    out: list[Found] = []
     for f in order:
-        blocks = range(f.start >> 6, (f.end >> 6) + 1)
-        if covered.isdisjoint(blocks) or all(f.end <= t.start or t.end <= f.start for t in taken if t.end > f.start and t.start < f.end):
-            taken.append(f)
-            covered.update(blocks)
-            starts[f.start] = f
-    return sorted(taken)
+        blocks = range(f.start >> _BLOCK, (f.end >> _BLOCK) + 1)
+        if all(f.end <= t.start or t.end <= f.start for block in blocks for t in taken.get(block, ())):
+            out.append(f)
+            for block in blocks:
+                taken.setdefault(block, []).append(f)
+    return sorted(out)
+
+
+def _spread(page: Page, found: list[Found]) -> list[Found]:
+    """With the other places where a person of the text is named by the surname or the first name alone."""
+    parts = {
+        part
+        for f in found
+        if f.type == "PERSON" and f.score >= _KNOWN
+        for part in _NAME_PART.findall(page.text[f.start : f.end])
+        if len(part) >= _TELLING and part[0].isupper() and not is_everyday(part.casefold())
+    }
+    if not parts or len(parts) > _MOST_PARTS:
+        return found
+    pattern = re.compile(
+        rf"(?<![\w@.-])(?:{'|'.join(sorted(map(re.escape, parts), key=len, reverse=True))})(?![\w@(]|-\w|\.\w)"
+    )
+    return found + [Found(m.start(), m.end(), "PERSON", _KNOWN - 0.05) for m in page.matches(pattern)]

@@ -30,47 +30,119 @@ _UP = _ranges("Lu")
 _PART = rf"[{_UP}][^\W\d_]*(?:['’\-][^\W\d_]+)*"
 _INITIAL = rf"[{_UP}]\."
 _LINK = r"(?:van|von|der|den|de|da|di|do|dos|das|del|della|la|le|el|al|bin|ibn|ben|zu|zur|ter|ten|af|av|y|e|du|des|af)"
-_RUN = re.compile(rf"(?<![\w.@/\\#$])(?:{_INITIAL} ?)*{_PART}(?: {{1,2}}(?:{_LINK} ){{0,3}}(?:{_INITIAL} ?|{_PART})){{0,6}}(?!\()")
+_RUN = re.compile(
+    rf"(?<![\w.@/\\#$])(?<!\d-)(?:{_INITIAL} ?){{0,4}}{_PART}(?: {{1,2}}(?:{_LINK} ){{0,3}}(?:{_INITIAL}|"
+    rf"{_PART})){{0,6}}(?!\()"
+)
 _TOKEN = re.compile(rf"{_INITIAL}|{_PART}|[^\W\d_]+")
 _LOWER_RUN = re.compile(r"(?<![\w.@/\\#$])[^\W\d_]{2,}(?:['’-][^\W\d_]+)?(?![\w@(])")
-_CJK = re.compile(r"[\u3400-\u9fff]{1,4}(?: [\u3400-\u9fff]{1,4})?(?![\u3400-\u9fff])|[\uac00-\ud7af]{2,4}|[\u30a0-\u30ff]{2,6} [\u30a0-\u30ff]{2,6}")
+_CJK = re.compile(
+    r"[\u3400-\u9fff]{1,4}(?: [\u3400-\u9fff]{1,4})?(?![\u3400-\u9fff])|[\uac00-\ud7af]{2,4}|"
+    r"[\u30a0-\u30ff]{2,6} [\u30a0-\u30ff]{2,6}"
+)
 _MASKED = re.compile(rf"(?<!\w)[{_UP}]\*{{2,20}}(?: [{_UP}]\*{{2,20}}){{1,3}}(?![\w*])")
 
-_TITLE = re.compile(r"(?:\b(?:Mr|Mrs|Ms|Mx|Miss|Mister|Dr|Prof|Professor|Doctor|Sir|Madam|Lady|Lord|Rev|Fr|Herr|Frau|Señora?|Sra?|Monsieur|Madame|Mme|M|Hon|Capt|Captain|Lt|Sgt|Judge|Senator|President|Officer|Detective|Nurse|Uncle|Aunt|Cousin|Brother|Sister|Saint)\b\.? ?)$", re.I)
+_TITLE = re.compile(
+    r"(?:\b(?:Mr|Mrs|Ms|Mx|Miss|Mister|Dr|Prof|Professor|Doctor|Sir|Madam|Lady|Lord|Rev|Fr|Herr|Frau|Señora?|"
+    r"Sra?|Monsieur|Madame|Mme|M|Hon|Capt|Captain|Lt|Sgt|Judge|Senator|President|Officer|Detective|Nurse|"
+    r"Uncle|Aunt|Cousin|Brother|Sister|Saint)\b\.? ?)$",
+    re.I,
+)
 _BEFORE = re.compile(
-    r"(?:\b(?:my|his|her|their|your|the|partner['’]?s|maiden|full|first|last|sur|given|user) ?name(?:['’]?s| is| was|:)? ?[:=\"']{0,3} ?|"
-    r"\b(?:name|patient|customer|client|employee|author|authors|contact|from|cc|bcc|to|attn|attention|recipient|sender|owner|tenant|"
-    r"signed|user|by|reported by|prepared by|written by|manager|doctor|nurse|teacher|student|driver|applicant|beneficiary|insured|"
-    r"employer|spouse|wife|husband|son|daughter|father|mother|brother|sister|friend|colleague|boss|neighbou?r|producer|singer|actor|actress|"
-    r"director|president|captain|witness|suspect|defendant|plaintiff|resident|payee)(?: name| is| was)?[:=]? ?[\"'(\[<>|]{0,2}|"
-    r"\b(?:called|named(?: (?:him|her|them))?|calls? (?:me|him|her)|call me|meet|met|ask for|speak (?:to|with)|spoke (?:to|with)|talk(?:ed)? (?:to|with)|"
-    r"thanks(?: to)?|thank you|follow up with|married|dated|says|said|asked|told|directed by|starring|i['’ ]a?m|this is|it['’]s|"
-    r"regards|sincerely|cheers|yours(?: truly| faithfully)?|love|best|dear|hi|hello|hey|goodbye|add|contact|message from|letter from|for request for|request for|not|if|fan of|better than)[,:]? {0,2}\n{0,2}[\"'>]{0,2})$",
+    r"(?:\b(?:my|his|her|their|your|the|partner['’]?s|maiden|full|first|last|sur|given|user) ?name(?:['’]?s|"
+    r" is| was|:)? ?[:=\"']{0,3} ?|"
+    r"\b(?:name|patient|customer|client|employee|author|authors|contact|from|cc|bcc|to|attn|attention|"
+    r"recipient|sender|owner|tenant|"
+    r"signed|user|by|reported by|prepared by|written by|manager|doctor|nurse|teacher|student|driver|applicant|"
+    r"beneficiary|insured|"
+    r"employer|spouse|wife|husband|son|daughter|father|mother|brother|sister|friend|colleague|boss|neighbou?r|"
+    r"producer|singer|actor|actress|"
+    r"director|president|captain|witness|suspect|defendant|plaintiff|resident|payee)(?: name| is|"
+    r" was)?[:=]? ?[\"'(\[<>|]{0,2}|"
+    r"\b(?:called|named(?: (?:him|her|them))?|calls? (?:me|him|her)|call me|meet|met|ask for|speak (?:to|"
+    r"with)|spoke (?:to|with)|talk(?:ed)? (?:to|with)|"
+    r"thanks(?: to)?|thank you|follow up with|married|dated|says|said|asked|told|directed by|starring|"
+    r"i['’ ]a?m|this is|it['’]s|"
+    r"regards|sincerely|cheers|yours(?: truly| faithfully)?|love|best|dear|hi|hello|hey|goodbye|add|contact|"
+    r"message from|letter from|for request for|request for|not|if|fan of|"
+    r"better than)[,:]? {0,2}\n{0,2}[\"'>]{0,2})$",
     re.I,
 )
 _AFTER = re.compile(
-    r"['’]s? (?:daughter|son|wife|husband|mother|father|friend|house|birthday|account|name|phone|email|address|concert|version|card|brother|sister)\b|"
-    r",? (?:said|says|told|asked|replied|shouted|wrote|thinks?|thought|smiled|laughed|called|lives?|lived|works?|worked|moved|born|died|married|loves?|likes?|has had|had given|had told|"
-    r"is (?:a|an|my|our|his|her|from|very|not|the|in)|was (?:a|an|born|seen|my|removed|not|very)|were to|will be (?:talking|speaking|there|joining)|arrived|went|came|can i|could you|please|concert|practices|filed)\b|"
+    r"['’]s? (?:daughter|son|wife|husband|mother|father|friend|house|birthday|account|name|phone|email|"
+    r"address|concert|version|card|brother|sister)\b|"
+    r",? (?:said|says|told|asked|replied|shouted|wrote|thinks?|thought|smiled|laughed|called|lives?|lived|"
+    r"works?|worked|moved|born|died|married|loves?|likes?|has had|had given|had told|"
+    r"is (?:a|an|my|our|his|her|from|very|not|the|in)|was (?:a|an|born|seen|my|removed|not|very)|were to|"
+    r"will be (?:talking|speaking|there|joining)|arrived|went|came|can i|could you|please|concert|practices|"
+    r"filed)\b|"
     r" (?:\(|<|at )?[\w.+-]{1,40}@|:\s?\\?\"| ?<[\w.]+@|,? (?:jr|sr|phd|md|esq|dds|dvm)\b",
     re.I,
 )
 _IN = re.compile(
-    r"\b(?:lives?|lived|living|born|raised|grew up|grow up|moved?|moving|based|stay(?:ing|ed|s)?|arriv(?:ed|es|ing)|travel(?:led|ling|ed|s)?|fly|flies|flying|flew|"
-    r"flight|trip|went|going|go|headed|comes?|came|coming|drove|drive|resid(?:es|ed|ing|ent)|located|citizen|native|mayor|city|town|capital|embassy|"
-    r"village|visit(?:ed|ing|s)?|injured|vacation|holiday|someone|people|grown up|study|studied|died|working|works|practices|office|"
+    r"\b(?:lives?|lived|living|born|raised|grew up|grow up|moved?|moving|based|stay(?:ing|ed|s)?|arriv(?:ed|"
+    r"es|ing)|travel(?:led|ling|ed|s)?|fly|flies|flying|flew|"
+    r"flight|trip|went|going|go|headed|comes?|came|coming|drove|drive|resid(?:es|ed|ing|ent)|located|citizen|"
+    r"native|mayor|city|town|capital|embassy|"
+    r"village|visit(?:ed|ing|s)?|injured|vacation|holiday|someone|people|grown up|study|studied|died|working|"
+    r"works|practices|office|"
     r"i am|i['’]m|he is|she is|we are)"
-    r"(?: \w{1,12}){0,3}? (?:in|to|from|at|of|near|for|around|outside|through) (?:the )?$|\bvisit(?:ed|ing|s)? (?:the )?$|\b(?:where|location|city|town|country|state|place of birth|nationality|hometown)(?: is)?: ?[\"']?$",
+    r"(?: \w{1,12}){0,3}? (?:in|to|from|at|of|near|for|around|outside|through) (?:the )?$|\bvisit(?:ed|ing|"
+    r"s)? (?:the )?$|\b(?:where|location|city|town|country|state|place of birth|nationality|"
+    r"hometown)(?: is)?: ?[\"']?$",
     re.I,
 )
-_PREPOSITION = re.compile(r"\b(?:in|from|near|to|at|of|around|outside|across|throughout|via|between|and|leaving|visiting|the|is|through|for|like) $", re.I)
 _EMPLOYS = re.compile(
-    r"\b(?:works?|worked|working|employed|job|interned|intern|career|hired|account|manager|ceo|cto|founder|director|president|employee|chairman|contract|customer|partner|consultant|engineer|recorded|is|was|comes?|i['’]m|i am|calling)"
-    r"(?: \w{1,10}){0,2}? (?:at|for|by|with|of|from) (?:the )?$|\b(?:company|employer|organi[sz]ation|firm|corporation|organization name)(?: name)?(?: is|:)? ?[\"']?$|\bthe (?:address|website|ceo|headquarters|phone number) of (?:the )?$",
+    r"\b(?:works?|worked|working|employed|job|interned|intern|career|hired|account|manager|ceo|cto|founder|"
+    r"director|president|employee|chairman|contract|customer|partner|consultant|engineer|recorded|is|was|"
+    r"comes?|i['’]m|i am|calling)"
+    r"(?: \w{1,10}){0,2}? (?:at|for|by|with|of|from) (?:the )?$|\b(?:company|employer|organi[sz]ation|firm|"
+    r"corporation|organization name)(?: name)?(?: is|:)? ?[\"']?$|\bthe (?:address|website|ceo|headquarters|"
+    r"phone number) of (?:the )?$",
     re.I,
 )
-_RUNS_BUSINESS = re.compile(r" (?:invested|announced|acquired|hired|reported (?:earnings|revenue)|employees?\b|shares?\b|headquarters|subsidiary|is hiring|stock\b|will acquire|bought|board\b)", re.I)
+_RUNS_BUSINESS = re.compile(
+    r" (?:invested|announced|acquired|hired|reported (?:earnings|revenue)|employees?\b|shares?\b|headquarters|"
+    r"subsidiary|is hiring|stock\b|will acquire|bought|board\b)",
+    re.I,
+)
+_WEAK = re.compile(
+    r"\b(?:to|from|by|not|if|it['’]s|best|love|add|than|of|user|manager|director|hello|author|authors|"
+    r"this is)[:=]? ?[\"'(\[<>|]{0,2}$",
+    re.I,
+)
+_TITLES = frozenset(
+    "mr mrs ms mx miss mister dr prof professor doctor sir madam lady lord rev fr herr frau señor señora sr "
+    "sra monsieur "
+    "madame mme m hon capt captain lt sgt judge senator president officer detective nurse uncle aunt cousin "
+    "brother sister saint".split()
+)
+_CUES = frozenset(
+    "name s is was name patient customer client employee author authors contact from cc bcc to attn "
+    "attention recipient sender "
+    "owner tenant signed user by manager doctor nurse teacher student driver applicant beneficiary insured "
+    "employer spouse wife "
+    "husband son daughter father mother brother sister friend colleague boss neighbor neighbour producer "
+    "singer actor actress "
+    "director president captain witness suspect defendant plaintiff resident payee called named him her them "
+    "call calls me meet "
+    "met for with thanks thank you up married dated says said asked told starring m am i this it regards "
+    "sincerely cheers yours "
+    "truly faithfully love best dear hi hello hey goodbye add if not of than".split()
+)
+_PLACE_CUES = frozenset(
+    "in to from at of near for by with around outside through the visit visiting visited visits where "
+    "location city town country state birth nationality hometown is company employer organization "
+    "organisation firm corporation name".split()
+)
+_PREPOSITIONS = frozenset(
+    "in from near to at of around outside across throughout via between and leaving visiting the is through "
+    "for like".split()
+)
 _LONGEST_LOWER = 4000
+_LOOK_BACK = 48
+_LAST_WORD = re.compile(r"[^\W_]+(?=[\W_]*\Z)")
+_CAMEL = re.compile(r"[a-z][A-Z]|[A-Z]{2}[a-z]")
 
 
 def names(page: Page) -> Iterator[Found]:
@@ -101,7 +173,7 @@ def _run(page: Page, match: re.Match[str], lex: Lexicon) -> Iterator[Found]:
     openers = words("openers")
     while parts and parts[0][2].casefold() in openers:
         parts.pop(0)
-    while parts and (parts[-1][2][0].islower() or parts[-1][2].casefold() in openers and len(parts) > 1):
+    while parts and (parts[-1][2][0].islower() or (parts[-1][2].casefold() in openers and len(parts) > 1)):
         parts.pop()
     if not parts:
         return
@@ -114,6 +186,18 @@ def _run(page: Page, match: re.Match[str], lex: Lexicon) -> Iterator[Found]:
     yield from _people_and_places(page, parts, lex)
 
 
+def _last_word(before: str) -> str:
+    """The word that a stretch of text ends with, in lower case."""
+    match = _LAST_WORD.search(before[-16:].rstrip(" \"'(<>|[:=,.\n\t"))
+    return match[0].lower() if match else ""
+
+
+def _cued(text: str, at: int) -> bool:
+    """Do the words before a place say that a person's name follows?"""
+    before = text[max(0, at - _LOOK_BACK) : at]
+    return _last_word(before) in _CUES and _BEFORE.search(before) is not None
+
+
 def _company(page: Page, parts: list[tuple[int, int, str]], end: int) -> Found | None:
     last = parts[-1][2].casefold()
     text = page.text
@@ -123,7 +207,9 @@ def _company(page: Page, parts: list[tuple[int, int, str]], end: int) -> Found |
             return Found(parts[0][0], end + (text[end : end + 1] == "."), "ORGANIZATION", 0.75)
         if last in words("company_words") and not technical:
             return Found(parts[0][0], parts[-1][1], "ORGANIZATION", 0.6)
-    tail = re.match(r",? (?:and sons|and \w+|(?:Inc|Ltd|LLC|Corp|GmbH|PLC|S\.A|Co)\b\.?)", text[parts[-1][1] : parts[-1][1] + 20])
+    tail = re.match(
+        r",? (?:and sons|and \w+|(?:Inc|Ltd|LLC|Corp|GmbH|PLC|S\.A|Co)\b\.?)", text[parts[-1][1] : parts[-1][1] + 20]
+    )
     if tail and re.search(r"sons|Inc|Ltd|LLC|Corp|GmbH|PLC|S\.A|Co\b", tail[0]):
         return Found(parts[0][0], parts[-1][1] + tail.end(), "ORGANIZATION", 0.7)
     return None
@@ -133,15 +219,16 @@ def _people_and_places(page: Page, parts: list[tuple[int, int, str]], lex: Lexic
     text = page.text
     start, end = parts[0][0], parts[-1][1]
     technical = page.technical(start)
-    before, after = text[max(0, start - 48) : start], text[end : end + 32]
-    titled = _TITLE.search(before) is not None
-    cued = titled or _BEFORE.search(before) is not None
-    located = _IN.search(before) is not None
+    before, after = text[max(0, start - _LOOK_BACK) : start], text[end : end + 32]
+    word = _last_word(before)
+    titled = word in _TITLES and _TITLE.search(before) is not None
+    cued = titled or (word in _CUES and _BEFORE.search(before) is not None)
+    located = word in _PLACE_CUES and _IN.search(before) is not None
     keys = [part.casefold() for _, _, part in parts]
     place = " ".join(keys)
     if not titled and place in lex.places and not (len(keys) == 1 and is_everyday(place)):
         named = place in lex.first and len(keys) == 1
-        if located or (_PREPOSITION.search(before) and not (named and cued)):
+        if located or (word in _PREPOSITIONS and not (named and cued)):
             yield Found(start, end, "LOCATION", 0.35 if technical and not located else 0.6)
             return
         if (place in lex.nations or (not named and place not in lex.last)) and not cued:
@@ -150,7 +237,7 @@ def _people_and_places(page: Page, parts: list[tuple[int, int, str]], lex: Lexic
     best = _person(parts, keys, lex, technical)
     if best is not None:
         first, last, score = best
-        near = _BEFORE.search(text[max(0, parts[first][0] - 48) : parts[first][0]]) if first else cued
+        near = _cued(text, parts[first][0]) if first else cued
         follow = _AFTER.match(text[parts[last - 1][1] : parts[last - 1][1] + 32])
         score += 0.25 * bool(near) + 0.2 * bool(follow) + 0.2 * titled
         shouting = all(part.isupper() for _, _, part in parts[first:last]) and len(parts[first][2]) > 1
@@ -173,11 +260,12 @@ def _people_and_places(page: Page, parts: list[tuple[int, int, str]], lex: Lexic
     elif technical:
         if cued and len(unknown) == len(keys) and len(keys) in (2, 3) and _AFTER.match(after):
             yield Found(start, end, "PERSON", 0.6)
-    elif _EMPLOYS.search(before) or _RUNS_BUSINESS.match(after):
+    elif (word in _PLACE_CUES and _EMPLOYS.search(before)) or _RUNS_BUSINESS.match(after):
         yield Found(start, end, "ORGANIZATION", 0.55)
     elif cued and len(keys) <= 4:
-        known = any(key in lex.last or key in lex.first for key in keys)
-        yield Found(start, end, "PERSON", 0.6 if known else 0.45)
+        known = any(key in lex.last or key in lex.first for key in unknown)
+        weak = _WEAK.search(before) or _CAMEL.search(text[start:end])
+        yield Found(start, end, "PERSON", 0.6 if known and len(unknown) == len(keys) else 0.3 if weak else 0.45)
     elif _AFTER.match(after) and len(keys) <= 3:
         known = any(key in lex.last or key in lex.first for key in unknown)
         yield Found(start, end, "PERSON", 0.55 if known else 0.42 if len(unknown) == len(keys) else 0.3)
@@ -264,7 +352,7 @@ def _lower(page: Page, lex: Lexicon) -> Iterator[Found]:
                 last, skip = following[1], i + 2
             cued = _BEFORE.search(before) or _AFTER.match(text[last : last + 32]) or _TITLE.search(before)
             yield Found(start, last, "PERSON", 0.6 if last > end or cued else 0.42)
-        elif key in lex.places and _PREPOSITION.search(before):
+        elif key in lex.places and _last_word(before) in _PREPOSITIONS:
             yield Found(start, end, "LOCATION", 0.5)
         elif key in lex.last and (_TITLE.search(before) or _BEFORE.search(before)):
             yield Found(start, end, "PERSON", 0.45)
@@ -285,5 +373,3 @@ def full_name(text: str) -> bool:
     keys = text.casefold().split()
     lex = lexicon()
     return 2 <= len(keys) <= 4 and keys[0] in lex.first and keys[-1] in lex.last and text[:1].isupper()
-
-

@@ -14,37 +14,62 @@ _DOMAIN = re.compile(r"(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.){1,8}[^\W\d_]{2,24}(?![
 _LITERAL = re.compile(r"\[(?:\d{1,3}\.){3}\d{1,3}\]")
 _LONGEST_LOCAL = 128
 _FILES = frozenset(
-    "png jpg jpeg gif svg webp ico py pyc js ts jsx tsx css scss html htm json yaml yml toml xml csv tsv txt md rst log "
+    "png jpg jpeg gif svg webp ico py pyc js ts jsx tsx css scss html htm json yaml yml toml xml csv tsv txt "
+    "md rst log "
     "zip gz tar exe dll so lib jar java cpp cc hpp rb go rs sh bat pdf doc docx xls xlsx".split()
 )
 _ROLES = re.compile(
     r"(?:no-?reply|do-?not-?reply|postmaster|webmaster|hostmaster|mailer-daemon|abuse|security|support|info|help|sales|"
     r"admin|administrator|root|git|noc|news|press|jobs|team|hello|contact|list|lists|user|username|foo|bar|someone|"
-    r"you|your|me|name|email|.{1,60}[-.](?:list|lists|dev|devel|sig|users|announce|discuss|request|owner|help|team))",
+    r"you|your|me|name|email|devel|announce|.{1,60}[-.](?:list|lists|dev|devel|sig|users|announce|discuss|"
+    r"request|owner|"
+    r"help|team|committers|bugs|bounces))",
     re.I,
 )
 _AT = r"(?:\s?[\[({<]\s?(?:at|@)\s?[\])}>]\s?|\s(?:at|AT|@)\s)"
 _DOT = r"(?:\s?[\[({<]\s?(?:dot|\.)\s?[\])}>]\s?|\s(?:dot|DOT|point)\s|\.)"
 _PART = r"[A-Za-z0-9][A-Za-z0-9_+-]{0,40}"
-_SPELLED = re.compile(rf"(?<![\w@.])(?P<local>{_PART}(?:{_DOT}{_PART}){{0,3}}){_AT}(?P<domain>{_PART}(?:{_DOT}{_PART}){{1,3}})(?![\w@])", re.I)
+_SPELLED = re.compile(
+    rf"(?<![\w@.])(?P<local>{_PART}(?:{_DOT}{_PART}){{0,3}}){_AT}(?P<domain>{_PART}(?:{_DOT}{_PART}){{1,3}})(?![\w@])",
+    re.I,
+)
 _SPELLED_HINT = re.compile(r"[\[({<]\s?(?:at|dot|@)\s?[\])}>]|\sat\s[^\n]{1,40}\sdot\s|\w\s@\s", re.I)
-_NOT_LOCAL = frozenset("look looking available found hosted us me it is visit see hosting served runs out away here site page work works meet".split())
-_SUFFIX = frozenset("com org net edu gov io co de uk us fr es it nl ch at eu info biz me dev app ai ca au jp in br ru se no dk fi pl".split())
+_NOT_LOCAL = frozenset(
+    "look looking available found hosted us me it is visit see hosting served runs out away here site page "
+    "work works meet".split()
+)
+_SUFFIX = frozenset(
+    "com org net edu gov io co de uk us fr es it nl ch at eu info biz me dev app ai ca au jp in br ru se no "
+    "dk fi pl".split()
+)
 
-_URL = re.compile(r"\b(?:https?|ftp)://[^\s<>\"'`\\^{}|\x00]{3,2000}|\bwww\.[\w-]{1,63}\.[^\s<>\"'`\\^{}|\x00]{2,500}", re.I)
+_URL = re.compile(
+    r"\b(?:https?|ftp)://[^\s<>\"'`\\^{}|\x00]{3,2000}|\bwww\.[\w-]{1,63}\.[^\s<>\"'`\\^{}|\x00]{2,500}", re.I
+)
 _PERSONAL_URL = re.compile(
     r"://[^/]*(?:linkedin\.com/in/|(?:facebook|instagram|tiktok|threads|vk)\.(?:com|net)/@?[\w.]+/?$|"
     r"(?:twitter|x)\.com/\w+/?$|(?:medium\.com|youtube\.com|mastodon\.\w+)/@\w|t\.me/\w|reddit\.com/u(?:ser)?/|"
-    r"orcid\.org/\d|(?:github|gitlab)\.com/[\w-]+/?$)|/~\w|://[^/\s@]{1,80}:[^/\s@]{1,80}@|/(?:users?|profiles?|people|members?)/[\w.-]+/?$",
+    r"orcid\.org/\d|(?:github|gitlab)\.com/[\w-]+/?$)|/~\w|://[^/\s@]{1,80}:[^/\s@]{1,80}@|/(?:users?|"
+    r"profiles?|people|members?)/[\w.-]+/?$",
     re.I,
 )
-_MY_SITE = re.compile(r"\b(?:my|our|his|her|their|personal|own|your)\s(?:\w+\s){0,2}(?:web\s?site|site|home\s?page|blog|web\s?page|portfolio|profile|url|domain|link)\b", re.I)
+_MY_SITE = re.compile(
+    r"\b(?:my|our|his|her|their|personal|own|your)\s(?:\w+\s){0,2}(?:web\s?site|site|home\s?page|blog|"
+    r"web\s?page|portfolio|profile|url|domain|link)\b",
+    re.I,
+)
 
 _IPV4 = re.compile(r"(?<![\w.:-])(?:\d{1,3}\.){3}\d{1,3}(?![\w-]|\.\w)")
 _IPV6 = re.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{1,4}:|:){2,7}(?::|[0-9A-Fa-f]{1,4})(?![\w:]|\.\d)")
-_IP_WORDS = re.compile(r"\bipv?[46]?\b|\bip\b|address|host|client|remote|login|logged|server|connect|block|from\b|visitor|subnet|router|dns", re.I)
+_IP_WORDS = re.compile(
+    r"\bipv?[46]?\b|\bip\b|address|\bhost|client|remote|login|logged|connect(?:ed|ion)|visitor|subnet|router|\bdns\b",
+    re.I,
+)
 _VERSION = re.compile(r"(?:\bv|version|release|build|==|>=|<=|~=|\bver\.?|firmware|section|chapter|oid)\s?$", re.I)
-_MAC = re.compile(r"(?<![\w:-])(?:[0-9A-Fa-f]{2}(?P<sep>[:-])(?:[0-9A-Fa-f]{2}(?P=sep)){4}[0-9A-Fa-f]{2}|(?:[0-9A-Fa-f]{4}\.){2}[0-9A-Fa-f]{4})(?![\w:-])")
+_MAC = re.compile(
+    r"(?<![\w:-])(?:[0-9A-Fa-f]{2}(?P<sep>[:-])(?:[0-9A-Fa-f]{2}(?P=sep)){4}[0-9A-Fa-f]{2}|"
+    r"(?:[0-9A-Fa-f]{4}\.){2}[0-9A-Fa-f]{4})(?![\w:-])"
+)
 _WALLET = re.compile(r"(?<!\w)(?:0x[0-9a-fA-F]{40}|bc1[02-9ac-hj-np-z]{11,71}|[13][1-9A-HJ-NP-Za-km-z]{25,34})(?!\w)")
 _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 
@@ -74,7 +99,7 @@ def emails(page: Page) -> Iterator[Found]:
 
 
 def _email_score(local: str, domain: str) -> float:
-    if _ROLES.fullmatch(local):
+    if _ROLES.fullmatch(local) or domain.lower().startswith("lists."):
         return 0.3
     if checks.reserved_domain(domain):
         parts = [part for part in re.split(r"[.\-_+]", local) if part.isalpha()]
@@ -90,7 +115,7 @@ def urls(page: Page) -> Iterator[Found]:
         value = match[0].rstrip(".,;:!?)]}'\"*_")
         host = re.sub(r"^\w+://", "", value).partition("/")[0].rpartition("@")[2].partition(":")[0]
         personal = _PERSONAL_URL.search(value) or _MY_SITE.search(page.text[max(0, match.start() - 60) : match.start()])
-        score = 0.6 if personal and not checks.reserved_domain(host) else 0.2
+        score = 0.2 if not personal or checks.reserved_domain(host) else 0.35 if page.technical(match.start()) else 0.6
         yield Found(match.start(), match.start() + len(value), "URL", score)
 
 
@@ -103,7 +128,8 @@ def addresses(page: Page) -> Iterator[Found]:
                 named = _IP_WORDS.search(page.around(match.start(), match.end(), 40, 20)) is not None
                 version = _VERSION.search(text[max(0, match.start() - 12) : match.start()]) is not None
                 small = all(int(part) < 30 for part in match[0].split("."))
-                score = 0.1 if version else 0.3 if small and not named else 0.75 if named else 0.6
+                unsure = small or page.technical(match.start())
+                score = 0.1 if version else 0.3 if unsure and not named else 0.75 if named else 0.6
                 yield Found(match.start(), match.end(), "IP_ADDRESS", score)
     if text.count(":") >= 3:
         for match in page.matches(_IPV6):

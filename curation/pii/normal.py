@@ -1,8 +1,8 @@
 """A text as a reader sees it, with the way back: invisible characters, look-alikes and escapes undone.
 
 The finders read the :class:`View`; what they find is reported at offsets of the original text. Look-alike characters
-after Unicode Technical Standard 39 (a selection of the letters that can be told apart by eye in no common font); escapes
-after RFC 3986, section 2.1 (``%40``), RFC 8259, section 7 (``\\u0040``) and HTML's character references.
+after Unicode Technical Standard 39 (a selection of the letters that can be told apart by eye in no common font);
+escapes after RFC 3986, section 2.1 (``%40``), RFC 8259, section 7 (``\\u0040``) and HTML's character references.
 """
 
 from __future__ import annotations
@@ -18,13 +18,18 @@ _OTHER = {"ı": "i", "ɡ": "g", "ⅼ": "l", "օ": "o", "ս": "u", "ո": "n", "һ
 LOOKALIKES = {**_CYRILLIC, **_GREEK, **_OTHER}
 """Letters of other alphabets → the Latin letter that they pass for."""
 
-_HIDDEN = "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\U000e0000-\U000e007f"
+_HIDDEN = (
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f"
+    "\ufe00-\ufe0f\ufeff\U000e0000-\U000e007f"
+)
 _SPACES = "\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
 _DASHES = "\u2010-\u2015\u2212\ufe58\ufe63\uff0d"
-_COMPATIBLE = "\u2460-\u24ff\uff01-\uff0c\uff0e-\uff5e\u2070-\u209f\u2100-\u214f\U0001d400-\U0001d7ff\U0001f100-\U0001f1ff"
+_COMPATIBLE = (
+    "\u2460-\u24ff\uff01-\uff0c\uff0e-\uff5e\u2070-\u209f\u2100-\u214f\U0001d400-\U0001d7ff\U0001f100-\U0001f1ff"
+)
 _NON_ASCII = re.compile(
     rf"(?P<hidden>[{_HIDDEN}]+)|(?P<space>[{_SPACES}])|(?P<dash>[{_DASHES}])|(?P<same>[{_COMPATIBLE}])|"
-    rf"(?P<like>[^\W\d_]*[{''.join(LOOKALIKES)}][^\W\d_]*)|(?P<digit>[^\x00-\x7f\D])"
+    rf"(?P<like>[{''.join(LOOKALIKES)}])|(?P<digit>[^\x00-\x7f\D])"
 )
 _ESCAPES = re.compile(
     r"(?P<percent>(?:%[2-7][0-9A-Fa-f]){1,200})|(?P<unicode>\\u00[2-7][0-9A-Fa-f])|(?P<hex>\\x[2-7][0-9A-Fa-f])|"
@@ -32,7 +37,9 @@ _ESCAPES = re.compile(
     r"(?P<entity>&(?:#x?[0-9A-Fa-f]{2,5}|amp|lt|gt|quot|apos|nbsp|commat|period|num);)"
 )
 _ESCAPED = re.compile(r"%[2-7][0-9A-Fa-f]|\\[ux\"'/nrt]|&#?\w{2,6};")
-_MIXED_LATIN = re.compile(r"[A-Za-z]")
+_LATIN = re.compile(r"[A-Za-z]")
+_LETTERS = re.compile(r"[^\W\d_]+")
+_JOINTS = frozenset("@._-")
 
 
 class View:
@@ -84,12 +91,20 @@ def view(text: str) -> View:
     found = [match for finder in finders for match in finder.finditer(text)]
     if len(finders) > 1:
         found.sort(key=lambda match: match.start())
+    seen = 0  # up to where words with look-alikes were looked at
     for match in found:
         start, end = match.span()
         if start < last:
             continue
-        new = _replacement(match, text)
-        if new == match[0]:
+        if match.lastgroup == "like":
+            if start < seen:
+                continue
+            start, end = _word(text, start, last)
+            seen = end
+            new = _latin(text, start, end)
+        else:
+            new = _replacement(match)
+        if new == text[start:end]:
             continue
         made.append(text[last:start])
         length += start - last
@@ -101,7 +116,16 @@ def view(text: str) -> View:
     return View("".join(made), pieces)
 
 
-def _replacement(match: re.Match[str], text: str) -> str:
+def _word(text: str, place: int, least: int) -> tuple[int, int]:
+    """The row of letters around a place, not beginning before ``least``."""
+    start = place
+    while start > least and text[start - 1].isalpha():
+        start -= 1
+    rest = _LETTERS.match(text, place)
+    return start, rest.end() if rest else place + 1
+
+
+def _replacement(match: re.Match[str]) -> str:
     kind, value = match.lastgroup, match[0]
     if kind == "hidden":
         return ""
@@ -113,8 +137,6 @@ def _replacement(match: re.Match[str], text: str) -> str:
         return unicodedata.normalize("NFKC", value)
     if kind == "digit":
         return str(unicodedata.decimal(value, value))
-    if kind == "like":
-        return _latin(match, text)
     if kind in ("percent", "unicode", "hex"):
         step = {"percent": 3, "unicode": 6, "hex": 4}[kind]
         return "".join(chr(int(value[i + step - 2 : i + step], 16)) for i in range(0, len(value), step))
@@ -125,15 +147,15 @@ def _replacement(match: re.Match[str], text: str) -> str:
     return match["quoted"]
 
 
-def _latin(match: re.Match[str], text: str) -> str:
+def _latin(text: str, start: int, end: int) -> str:
     """A word with look-alikes, in Latin letters where that is what it passes for."""
-    word = match[0]
+    word = text[start:end]
     foreign = [c for c in word if not ("a" <= c <= "z" or "A" <= c <= "Z" or "\u00c0" <= c <= "\u024f")]
     if any(c not in LOOKALIKES for c in foreign):
         return word
     if len(foreign) == len(word):  # no Latin letter: only where it is joined to a Latin word
-        before, after = text[max(0, match.start() - 2) : match.start()], text[match.end() : match.end() + 2]
-        joined = (before[-1:] in "@._-" and before[-1:]) or (after[:1] in "@._-" and after[:1])
-        if not joined or not (_MIXED_LATIN.search(before) or _MIXED_LATIN.search(after)):
+        before, after = text[max(0, start - 2) : start], text[end : end + 2]
+        joined = before[-1:] in _JOINTS or after[:1] in _JOINTS
+        if not joined or not _LATIN.search(before + after):
             return word
     return "".join(LOOKALIKES.get(c, c) for c in word)

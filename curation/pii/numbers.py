@@ -9,10 +9,16 @@ from curation.pii import checks
 from curation.pii.page import Found, Page
 
 _CARD = re.compile(r"(?<![\w.+-])[\dOolI|BSQ](?:[ .\-]?[\dOolI|BSQ]){11,18}(?![\w|])(?!\.\d)")
-_CARD_WORDS = re.compile(r"\b(?:credit|debit|card|visa|mastercard|amex|american express|maestro|cc|ccn|pan|cvv|karte|tarjeta|carte)\b|card", re.I)
+_CARD_WORDS = re.compile(
+    r"\b(?:credit|debit|card|visa|mastercard|amex|american express|maestro|cc|ccn|pan|cvv|karte|tarjeta|carte)\b|card",
+    re.I,
+)
 _IBAN_START = re.compile(r"(?<![A-Za-z0-9])([A-Za-z]{2})[ ]?[0-9OolI][0-9OolI]")
 _IBAN_WORDS = re.compile(r"\biban\b|\bbank|account|konto|cuenta|compte|transfer|wire", re.I)
-_SSN = re.compile(r"(?<![\w.-])(?P<a>[\dOoQDlI|iSsBZz]{3})(?P<sep>[ .\-/]{1,3}|)(?P<b>[\dOoQDlI|iSsBZz]{2})(?P=sep)(?P<c>[\dOoQDlI|iSsBZzGg]{4})(?![\w-]|\.\d)")
+_SSN = re.compile(
+    r"(?<![\w.-])(?P<a>[\dOoQDlI|iSsBZz]{3})(?P<sep>[ .\-/]{1,3}|"
+    r")(?P<b>[\dOoQDlI|iSsBZz]{2})(?P=sep)(?P<c>[\dOoQDlI|iSsBZzGg]{4})(?![\w-]|\.\d)"
+)
 _SSN_WORDS = re.compile(r"\bssns?\b|social[\s_-]?security|\bsocial\b|\bitin\b|taxpayer|\bss ?#|\bsocial number", re.I)
 _EXTENSION = r"(?:\s?(?:x|ext\.?|extension|\#)\s?\d{1,6})?"
 _PHONE = re.compile(
@@ -26,9 +32,20 @@ _PHONE_WORDS = re.compile(
     r"téléphone|tél|telefono|cellulare|telefoon|puhelin|phone_?number|number is|numbers? to)\b|☎|📞|☏|phone",
     re.I,
 )
-_NOT_PHONE = re.compile(r"(?:isbn|issn|doi|rfc|pep|iso|issue|version|ver|chapter|section|page|pp|no|nr|fig|figure|table|line|lines|order|year|years|invoice|ean|zip)[\s:.#-]{0,3}$", re.I)
-_DATE_LIKE = re.compile(r"(?:19|20)\d\d[-/. ][01]?\d[-/. ][0-3]?\d(?!\d)|[0-3]?\d[-/. ][0-3]?\d[-/. ](?:19|20)?\d\d|(?:1[5-9]|20)\d\d(?:[-/ ](?:1[5-9]|20)?\d\d)?")
+_PHONE_AFTER = re.compile(r"[\s(,-]{1,3}(?:office|home|work|fax|mobile|cell|private|direct)\b", re.I)
+_NOT_PHONE = re.compile(
+    r"(?:isbn|issn|doi|rfc|pep|iso|issue|version|ver|chapter|section|page|pp|no|nr|fig|figure|table|line|"
+    r"lines|order|year|years|invoice|ean|zip)[\s:.#-]{0,3}$",
+    re.I,
+)
+_DATE_LIKE = re.compile(
+    r"(?:19|20)\d\d[-/. ][01]?\d[-/. ][0-3]?\d(?!\d)|[0-3]?\d[-/. ][0-3]?\d[-/. ](?:19|20)?\d\d|(?:1[5-9]|"
+    r"20)\d\d(?:[-/ ](?:1[5-9]|20)?\d\d)?"
+)
 _NANP = re.compile(r"(?:1|001)?([2-9]\d\d)(\d{3})(\d{4})")
+
+
+_IBAN_DIGITS = 8  # every country's have more
 
 
 def cards(page: Page) -> Iterator[Found]:
@@ -57,10 +74,16 @@ def ibans(page: Page) -> Iterator[Found]:
         if length is None:
             continue
         end, value = _collect(text, match.start(), length)
-        if len(value) != length or (end < len(text) and text[end].isalnum()):
+        if (
+            len(value) != length
+            or sum(c.isdigit() for c in value) < _IBAN_DIGITS
+            or (end < len(text) and text[end].isalnum())
+        ):
             continue
-        if checks.iban(value) or checks.iban(value[:2] + value[2:].translate(checks.OCR)) or checks.iban(
-            value[:8] + value[8:].translate(checks.OCR)
+        if (
+            checks.iban(value)
+            or checks.iban(value[:2] + value[2:].translate(checks.OCR))
+            or checks.iban(value[:8] + value[8:].translate(checks.OCR))
         ):
             yield Found(match.start(), end, "IBAN_CODE", 0.98)
         elif checks.iban_shape(value) and sum(c.isdigit() for c in value) >= 8:
@@ -122,7 +145,8 @@ def phones(page: Page) -> Iterator[Found]:
         nanp = _NANP.fullmatch(digits)
         if nanp and nanp[2] == "555" and nanp[3][:2] == "01":
             continue
-        named = _PHONE_WORDS.search(before) or _PHONE_WORDS.search(page.text[match.end() : match.end() + 20])
+        after = page.text[match.end() : match.end() + 20]
+        named = _PHONE_WORDS.search(before) or _PHONE_WORDS.search(after) or _PHONE_AFTER.match(after)
         score = _phone_form(body, digits, match["plus"], bool(match["ext"]), nanp is not None)
         if page.technical(start) and not match["plus"]:
             score -= 0.25

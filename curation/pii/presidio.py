@@ -91,7 +91,7 @@ def national(page: Page) -> Iterator[Found]:
     """National numbers next to the words that name them."""
     if not page.digits or not available():
         return
-    for trigger in page.matches(_trigger()):
+    for trigger in page.before_numbers(_trigger()):
         begin, end = max(0, trigger.start() - _BEFORE), trigger.end() + _AFTER
         around = page.text[begin:end]
         if sum(c.isdigit() for c in around) < 5:
@@ -121,6 +121,6 @@ def _driven(name: str, kind: str, text: str, begin: int, cut: bool) -> Iterator[
 
 @functools.cache
 def _compiled(pattern: str) -> Any:
-    import regex  # Presidio's own engine: some of its patterns are not understood by re
+    import regex  # type: ignore[import-untyped]  # Presidio's own engine: some of its patterns are not understood by re
 
     return regex.compile(pattern, regex.DOTALL | regex.MULTILINE | regex.IGNORECASE)

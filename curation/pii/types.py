@@ -76,5 +76,5 @@ PROFILES: dict[str, frozenset[str]] = {
     "gdpr": GDPR,
 }
 
-PRIORITY: dict[str, int] = {name: place for place, name in enumerate(("PERSON", "LOCATION", "ORGANIZATION", "URL"))}
+PRIORITY = NAMED | {"URL"}
 """Types that give way, where two findings overlap, to all others of about the same score."""
