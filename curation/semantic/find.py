@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from curation import cross_encoder
-from curation.dedupe import Clusters
+from curation.clusters import Clusters
 from curation.embed import load
 from curation.semantic.decide import Pair, decide
 from curation.semantic.search import Vectors, neighbours
