@@ -209,22 +209,46 @@ def _greedy(
     usable: npt.NDArray[np.int64],
     differ: Callable[[int, int], bool] | None,
 ) -> npt.NDArray[np.int32]:
-    left, right = pairs.left[usable], pairs.right[usable]
+    stands = _equal(rank, pairs, methods, usable, differ)
+    near = usable[methods[usable] > METHODS.index("exact")]
+    near = near[methods[near] != METHODS.index("distinct_facts")]
+    left, right = stands[pairs.left[near]], stands[pairs.right[near]]
     swapped = rank[left] > rank[right]
     better, worse = np.where(swapped, right, left), np.where(swapped, left, right)
     order = np.lexsort((rank[better], rank[worse]))
     owner = np.arange(len(rank), dtype=np.int32)
     if differ is None:
         _tool("greedy", len(rank))(owner, better[order], worse[order])
-        return owner
-    for at in order.tolist():
-        a, b = int(better[at]), int(worse[at])
-        if owner[a] == a and owner[b] == b:
-            if differ(a, b):
-                methods[usable[at]] = METHODS.index("distinct_facts")
-            else:
-                owner[b] = a
-    return owner
+    else:
+        for at in order.tolist():
+            a, b = int(better[at]), int(worse[at])
+            if owner[a] == a and owner[b] == b:
+                if differ(a, b):
+                    methods[near[at]] = METHODS.index("distinct_facts")
+                else:
+                    owner[b] = a
+    return owner[stands]
+
+
+def _equal(
+    rank: npt.NDArray[np.int32],
+    pairs: Pairs,
+    methods: npt.NDArray[np.uint8],
+    usable: npt.NDArray[np.int64],
+    differ: Callable[[int, int], bool] | None,
+) -> npt.NDArray[np.int32]:
+    """(n,) the best of the texts that are equal to each: it stands for all of them, as pairs name one alone."""
+    first = np.arange(len(rank), dtype=np.int32)
+    copies = usable[methods[usable] == METHODS.index("exact")]
+    if differ is not None:
+        apart = [at for at in copies.tolist() if differ(int(pairs.left[at]), int(pairs.right[at]))]
+        methods[apart] = METHODS.index("distinct_facts")
+        copies = copies[methods[copies] == METHODS.index("exact")]
+    first[pairs.right[copies]] = pairs.left[copies]
+    best = np.full(len(rank), len(rank), np.int32)
+    np.minimum.at(best, first, rank)
+    by_rank = np.argsort(rank).astype(np.int32)
+    return by_rank[best[first]]
 
 
 def _tool(name: Literal["union", "greedy"], n: int) -> Callable[..., None]:

@@ -108,8 +108,8 @@ def join_bands(
     for k in range(begin, keys.shape[1], step):
         table[:] = _ZERO
         column = across[k]
-        for i in range(n):
-            parent[i] = i
+        for row in range(n):
+            parent[row] = row
         before = found
         for j in range(n):
             key = np.uint64(column[j])

@@ -290,3 +290,109 @@ def test_groups_are_bounded() -> None:
     ]
     assert decided(forms, stage)[:-2] == [None] * (MAX_GROUPS + 1)
     assert decided(forms, DropDuplicates(0.8))[-2:] == ["duplicate", "duplicate"]
+
+
+def config(**update: object) -> DedupeConfig:
+    return DedupeConfig.model_validate({"guard": False, **update})
+
+
+CHAIN = [" ".join(WORDS[k : k + 30]) for k in (0, 2, 4)]  # each like the next, the first unlike the last
+
+
+def test_chained_and_greedy() -> None:
+    assert exact(CHAIN[0], CHAIN[1]) >= 0.8 > exact(CHAIN[0], CHAIN[2])
+    chained = cluster(CHAIN, config(clusters="chained"))
+    assert (chained.labels.tolist(), chained.kept.tolist()) == ([0, 0, 0], [True, False, False])
+    greedy = cluster(CHAIN, config(clusters="greedy"))
+    assert (greedy.labels.tolist(), greedy.kept.tolist()) == ([0, 0, 1], [True, False, True])
+    middle = cluster(CHAIN, config(clusters="greedy", keep="score"), scores=[1, 2, 1])
+    assert (middle.labels.tolist(), middle.kept.tolist()) == ([0, 0, 0], [False, True, False])
+    assert middle.owners().tolist() == [1, 1, 1]
+
+
+def test_a_copy_of_what_is_dropped_is_dropped_too() -> None:
+    for mode in ("chained", "greedy"):
+        result = cluster([CHAIN[0], CHAIN[1], CHAIN[1].upper()], config(clusters=mode))
+        assert result.kept.tolist() == [True, False, False]
+        assert result.labels.tolist() == [0, 0, 0]
+
+
+def test_which_one_is_kept() -> None:
+    texts = [CHAIN[0], CHAIN[0] + " and more", CHAIN[0] + " and less"]
+    assert cluster(texts, config(keep="longest")).kept.tolist() == [False, True, False]
+    assert cluster(texts, config(keep="score"), [1.0, 2.0, 3.0]).kept.tolist() == [False, False, True]
+    assert cluster(texts, config(keep="score"), [1.0, float("nan"), 1.0]).kept.tolist() == [True, False, False]
+    with pytest.raises(ValueError, match="score"):
+        cluster(texts, config(keep="score"))
+
+
+def test_a_spared_pair_is_shown_and_joins_nothing() -> None:
+    result = cluster([f"{LONG} version 3 of it", f"{LONG} version 4 of it"], DedupeConfig(threshold=0.7))
+    assert result.kept.tolist() == [True, True]
+    assert [(i, j, method) for i, j, _, method in result.pairs] == [(0, 1, "distinct_facts")]
+
+
+@pytest.mark.parametrize("method", ["minhash", "exact", "datasketch"])
+def test_every_method_gives_clusters(method: str) -> None:
+    if method == "datasketch":
+        pytest.importorskip("datasketch")
+    texts = [CHAIN[0], "something else", CHAIN[0].upper(), CHAIN[0] + " more"]
+    result = cluster(texts, config(method=method))
+    assert result.labels.tolist() == [0, 1, 0, 0]
+    assert result.pairs[1][3] == {"minhash": "minhash", "exact": "shingles", "datasketch": "datasketch"}[method]
+
+
+def barred(records: list[Sample], cut: int, **how: object) -> list[Verdict | None]:
+    stage = DropDuplicates(0.8, **how)  # type: ignore[arg-type]
+    named = [record.model_copy(update={"id": f"s{i}"}) for i, record in enumerate(records)]
+    sketched = Sketch(3, 128).run(named)
+    shards = [sketched[i : i + cut] for i in range(0, len(sketched), cut)]
+    for _ in range(2):
+        stage.begin()
+        assert stage.barrier
+        for shard in shards:
+            stage.see(shard)
+        out = [record for shard in shards for record in stage.emit(shard)]
+    return [record.verdict for record in out if isinstance(record, Sample)]
+
+
+@pytest.mark.parametrize("cut", [1, 2, 9])
+def test_a_barrier_keeps_the_best_and_says_so(cut: int) -> None:
+    scores = [1.0, 3.0, 2.0, None]
+    records = [
+        sample(text, "x").model_copy(update={"score": score})
+        for text, score in zip([*CHAIN, CHAIN[2].upper()], scores, strict=True)
+    ]
+    first, best, third, copy = barred(records, cut, keep="score")
+    assert best is None
+    assert first is not None
+    assert third is not None
+    assert copy is not None
+    assert first.evidence.startswith("near-copy of s1 (similarity 0.8")
+    assert third.evidence.startswith("near-copy of s1")
+    assert copy.evidence == "the same text as s2; of their cluster s1 is kept" or copy.reason == "near_duplicate"
+    chained = barred(records, cut, clusters="chained", keep="first")
+    assert chained[0] is None
+    assert all(chained[1:])
+    protected = barred(records, cut, clusters="chained", protected={"gold": CHAIN[1]})
+    assert [verdict.reason for verdict in protected if verdict] == ["copied_example"] * 4
+
+
+@given(SMALL, st.integers(1, 7), st.sampled_from(["chained", "greedy"]), st.sampled_from(["first", "longest"]))
+@settings(max_examples=60)
+def test_a_barrier_decides_as_cluster_does(texts: list[str], cut: int, mode: str, keep: str) -> None:
+    if (mode, keep) != ("greedy", "first"):
+        verdicts = barred([sample(text, "x") for text in texts], cut, clusters=mode, keep=keep)
+        wanted = cluster(texts, config(clusters=mode, keep=keep)).kept.tolist()
+        assert [verdict is None for verdict in verdicts] == wanted
+
+
+def test_what_is_compared_can_be_chosen() -> None:
+    one = sample("What is it?", CHAIN[0])
+    other = sample("Say what it is, please.", CHAIN[0])
+    assert compared_text(one, "answer") == CHAIN[0]
+    assert compared_text(one, "all") == f"What is it?\n{CHAIN[0]}"
+    for compare, dropped_too in (("instruction", False), ("answer", True)):
+        shard = Sketch(3, 128, compare=compare).run([one, other])  # type: ignore[arg-type]
+        out = DropDuplicates(0.8, guard=True, compare=compare).emit(shard)  # type: ignore[arg-type]
+        assert (getattr(out[1], "verdict", None) is not None) is dropped_too
