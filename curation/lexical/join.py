@@ -9,7 +9,7 @@ import numpy as np
 
 from curation.lexical import plain
 from curation.lexical.jit import kernel
-from curation.lexical.kernel import I32, I64, U8, U32, U64, mix
+from curation.lexical.kernel import I32, I64, U8, U32, U64, Int, mix
 from curation.lexical.plain import Found
 
 _NONE = np.int32(-1)
@@ -50,7 +50,7 @@ def equal(a: U8, b: U8) -> int:
 
 
 @kernel
-def root(parent: I32, i: int) -> int:
+def root(parent: I32, i: Int) -> Int:
     """The first of the group of ``i``."""
     while parent[i] != i:
         parent[i] = parent[parent[i]]

@@ -33,6 +33,8 @@ _ONE, _ZERO = np.uint64(1), np.uint64(0)
 _LOW21 = np.uint32((1 << KIND_SHIFT) - 1)
 _SHIFT = np.uint32(KIND_SHIFT)
 _EMPTY = np.uint32(0xFFFFFFFF)
+_WORD = np.uint32(WORD)
+_MANY = 24  # numbers of one bucket from which sorting by comparison is the faster way
 
 
 @kernel
@@ -41,6 +43,44 @@ def mix(value: np.uint64) -> np.uint64:
     value = (value ^ (value >> _S30)) * _M1
     value = (value ^ (value >> _S27)) * _M2
     return value ^ (value >> _S31)
+
+
+@kernel
+def sort(row: U64, room: U64) -> None:
+    """Sort hashes in place: they are spread evenly, so one pass by their first bits nearly does it.
+
+    Args:
+        room: at least as long as ``row``; what it holds is lost.
+    """
+    n = len(row)
+    bits = 4
+    while (1 << bits) < n:
+        bits += 1
+    if n < 24 or bits > 16:
+        row.sort()
+        return
+    shift = np.uint64(64 - bits)
+    counts = np.zeros((1 << bits) + 1, np.uint32)
+    for k in range(n):
+        counts[np.int64(row[k] >> shift) + 1] += np.uint32(1)
+    for k in range(1 << bits):
+        if counts[k + 1] > _MANY:
+            row.sort()
+            return
+        counts[k + 1] += counts[k]
+    for k in range(n):
+        room[k] = row[k]
+    for k in range(n):
+        bucket = np.int64(room[k] >> shift)
+        row[counts[bucket]] = room[k]
+        counts[bucket] += np.uint32(1)
+    for k in range(1, n):
+        value = row[k]
+        i = k
+        while i > 0 and row[i - 1] > value:
+            row[i] = row[i - 1]
+            i -= 1
+        row[i] = value
 
 
 @kernel
@@ -87,6 +127,13 @@ def shingle(
         left: Int = 0  # entries still to be taken from `several`, at `more`
         more: Int = 0
         while True:
+            if inside and left == 0 and quotes == _ZERO:  # most of all text: the letters of a word
+                while at < end and data[at] < 0x80:
+                    entry = entries[data[at]]
+                    if entry >> _SHIFT != _WORD:
+                        break
+                    value = (value ^ np.uint64(entry & _LOW21)) * _PRIME
+                    at += 1
             finished = left == 0 and at >= end
             if finished:
                 kind: Int = SPACE
@@ -178,7 +225,7 @@ def shingle(
                 out[filled] = mix(value)
                 filled += 1
             row = out[begun:filled]
-            row.sort()
+            sort(row, words)
             kept = 1
             for k in range(1, len(row)):
                 if row[k] != row[kept - 1]:
