@@ -1,0 +1,143 @@
+"""Similarity of passages to examples of attacks, against harmless examples of the same words.
+
+By character n-grams weighted by their rarity among the examples (TF-IDF: G. Salton, C. Buckley, "Term-weighting
+approaches in automatic text retrieval", 1988), or by an embedding model. A passage counts by how much nearer it is to
+an attack than to anything harmless.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import re
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+
+from curation.malicious.config import Kind
+from curation.malicious.finding import Signal
+from curation.malicious.fold import fold
+
+_FILE = Path(__file__).with_name("exemplars.txt")
+_BUCKETS = 8192
+_SIZES = (3, 4, 5)
+_SENTENCE = re.compile(r"[^.!?\n]{12,400}[.!?]*")
+_LEAST = {"ngrams": 0.34, "embeddings": 0.62}  # similarity to an attack
+_MARGIN = {"ngrams": 0.06, "embeddings": 0.08}  # nearer to it than to a harmless example
+_WEIGHT = 0.55
+
+Matrix = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """The file.
+
+    Attributes:
+        texts: attacks first, then harmless ones.
+        kinds: of the attacks.
+        sha256: of the file.
+    """
+
+    texts: tuple[str, ...]
+    kinds: tuple[Kind, ...]
+    sha256: str
+
+
+@functools.cache
+def examples() -> Examples:
+    """The examples, read once in a process."""
+    raw = _FILE.read_bytes()
+    attacks: list[tuple[Kind, str]] = []
+    harmless: list[str] = []
+    kind = ""
+    for line in raw.decode().splitlines():
+        if line.startswith("["):
+            kind = line.strip("[] ")
+        elif line and not line.startswith("#"):
+            if kind == "harmless":
+                harmless.append(line)
+            else:
+                attacks.append((cast(Kind, kind), line))
+    texts = (*(text for _, text in attacks), *harmless)
+    return Examples(texts, tuple(kind for kind, _ in attacks), hashlib.sha256(raw).hexdigest())
+
+
+def signals(text: str, method: str, about: Sequence[tuple[int, int]] = ()) -> Iterator[Signal]:
+    """What is found in a folded text; spans are of that text.
+
+    Args:
+        method: ``ngrams`` or ``embeddings``.
+        about: stretches in which something was seen already; a text over 600 characters is read only there.
+    """
+    spans = [m.span() for m in _SENTENCE.finditer(text)]
+    if len(text) > 600:
+        spans = [(a, b) for a, b in spans if any(a < end and start < b for start, end in about)]
+    if not spans:
+        return
+    known = examples()
+    near = _by_letters(text, spans) if method == "ngrams" else _by_meaning([text[a:b] for a, b in spans])
+    count = len(known.kinds)
+    for (start, end), row in zip(spans, near, strict=True):
+        best = int(row[:count].argmax())
+        attack, harmless = float(row[best]), float(row[count:].max())
+        if attack >= _LEAST[method] and attack - harmless >= _MARGIN[method]:
+            weight = min(_WEIGHT, _WEIGHT * (0.5 + (attack - _LEAST[method]) / 0.3))
+            yield Signal(known.kinds[best], start, end, weight, "exemplar")
+
+
+def _by_letters(text: str, spans: Sequence[tuple[int, int]]) -> Matrix:
+    rows, idf = _letters()
+    out: Matrix = np.zeros((len(spans), rows.shape[0]), np.float32)
+    for i, (start, end) in enumerate(spans):
+        places, counts = _grams(text[start:end])
+        weights = counts * idf[places]
+        norm = float(np.linalg.norm(weights)) or 1.0
+        out[i] = rows[:, places] @ (weights / norm)
+    return out
+
+
+@functools.cache
+def _letters() -> tuple[Matrix, npt.NDArray[np.float32]]:
+    """Unit rows of the examples (e, buckets), and the weight of each bucket."""
+    made = [_grams(fold(text).text) for text in examples().texts]
+    seen = np.zeros(_BUCKETS, np.float32)
+    for places, _ in made:
+        seen[places] += 1
+    idf = (np.log((1 + len(made)) / (1 + seen)) + 1).astype(np.float32)
+    rows: Matrix = np.zeros((len(made), _BUCKETS), np.float32)
+    for row, (places, counts) in zip(rows, made, strict=True):
+        row[places] = counts * idf[places]
+        row /= np.linalg.norm(row) or 1
+    return rows, idf
+
+
+def _grams(text: str) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    """Buckets of the character n-grams of the words, and the logarithm of how often each is there, plus one."""
+    counts: Counter[int] = Counter()
+    for word in re.findall(r"\w+", text):
+        padded = f" {word[:40]} ".encode("utf-8", "surrogatepass")
+        for size in _SIZES:
+            counts.update(zlib.crc32(padded[i : i + size]) % _BUCKETS for i in range(max(1, len(padded) - size + 1)))
+    places = np.fromiter(counts, np.int64, len(counts))
+    return places, (1 + np.log(np.fromiter(counts.values(), np.float32, len(counts)))).astype(np.float32)
+
+
+def _by_meaning(passages: Sequence[str]) -> Matrix:
+    from curation import embed
+
+    model = embed.load()
+    return cast(Matrix, model.encode(passages) @ _meanings().T)
+
+
+@functools.cache
+def _meanings() -> Matrix:
+    from curation import embed
+
+    return embed.load().encode(examples().texts)

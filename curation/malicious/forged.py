@@ -1,0 +1,136 @@
+"""Shapes that a prompt has and a document has not: forged roles, hidden orders, examples left unanswered."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from curation.malicious.finding import Signal
+from curation.malicious.harm import blocks, harms
+
+# Special tokens and headings of chat templates: ChatML, Llama 2 and 3, Mistral, Alpaca, Zephyr, Gemma, DeepSeek.
+_TOKENS = re.compile(
+    r"<\|(?:im_start|im_end|system|user|assistant|endoftext|eot_id|start_header_id|end_header_id|begin_of_text|endofprompt)\|>"
+    r"|\[/?inst\]|<</?sys>>|<(?:start|end)_of_turn>|<｜[^｜\n]{1,20}｜>|\[/?(?:system|assistant)_?(?:prompt|message)?\]"
+)
+_ROLE_LINE = re.compile(
+    r"(?:^|\n)[ \t#*>\[<{-]{0,8}(?:system|assistant|developer|admin(?:istrator)?)"
+    r"(?: (?:mode|prompt|message|note|override|instructions?|alert|update|command))?[ \t*\]>}]{0,4}:"
+)
+_HEADING = re.compile(r"(?:^|\n)#{2,4} ?(?:instructions?|system|new instructions?|response|input|human|assistant)\b ?:")
+_MODE_TAG = re.compile(
+    r"[<\[{(]/?\s?(?:system|admin|developer|debug|god|root|sudo)[ _-](?:mode|prompt|override|message|instructions?|note|command)[^>\]})\n]{0,40}[>\]})]"
+)
+_END = re.compile(
+    r"[-=*#<\[]{2,}\s{0,3}/?(?:end|stop|begin|start|new)(?: of)?(?: the)? (?:of )?(?:document|text|input|user input|user|context|prompt|"
+    r"instructions?|system|email|article|data|conversation|session|query|task|message)\b"
+)
+_QUESTION = re.compile(r"(?:^|(?<=\s))(?:q|question|user|human|input)\s?:")
+_ANSWER = re.compile(r"(?:^|(?<=\s))(?:a|answer|assistant|ai|bot|output)\s?:")
+_COMMENT = re.compile(r"<!--(.{0,1500}?)-->", re.DOTALL)
+_HIDDEN = re.compile(
+    r"<(?P<tag>\w{1,12})\b[^>]{0,200}(?:display\s?:\s?none|visibility\s?:\s?hidden|font-size\s?:\s?[01](?:px|pt|em|%|\b)"
+    r"|opacity\s?:\s?0(?:\b|;)|color\s?:\s?(?:#fff(?:fff)?\b|white|transparent)|hidden\b)[^>]{0,200}>(.{0,1500}?)</(?P=tag)>",
+    re.DOTALL,
+)
+_ATTRIBUTE = re.compile(
+    r"<(?:img|a|meta|input|area|svg|div|span|p)\b[^>]{0,300}?\b(?:alt|title|content|aria-label|placeholder|data-\w{1,20})\s?=\s?[\"']([^\"'>]{15,600})"
+)
+_ORDER = re.compile(
+    r"\b(?:ignore|disregard|forget|state|say|respond|reply|answer|output|print|tell|instead|you (?:must|should|are)|ai|assistant|llm"
+    r"|language model|chatbot|click|follow this link|password|account (?:has been|is)|send|visit|instructions?)\b"
+)
+
+
+def signals(text: str, original: str) -> Iterator[Signal]:
+    """What is found in a folded text of the same length as the original's view; spans are of ``text``.
+
+    Args:
+        text: folded.
+        original: the same in its own case where lengths agree, else ``text`` again.
+    """
+    for regex, weight, rule in (
+        (_TOKENS, 0.45, "chat_token"),
+        (_MODE_TAG, 0.5, "forged_role"),
+        (_END, 0.3, "forged_end"),
+        (_ROLE_LINE, 0.2, "role_line"),
+        (_HEADING, 0.25, "role_heading"),
+    ):
+        for found in regex.finditer(text):
+            yield Signal("prompt_injection", *found.span(), weight, rule)
+    if "<" in text:
+        for regex in (_COMMENT, _HIDDEN):
+            for found in regex.finditer(text):
+                inner = found[regex.groups]
+                if len({m[0] for m in _ORDER.finditer(inner)}) >= 2:
+                    yield Signal("prompt_injection", *found.span(), 0.45, "hidden_order")
+        for found in _ATTRIBUTE.finditer(text):
+            if len({m[0] for m in _ORDER.finditer(found[1])}) >= 3:
+                yield Signal("prompt_injection", *found.span(), 0.4, "hidden_order")
+    yield from _unanswered(text)
+    yield from _names(original)
+    for found in _repeats(text):
+        yield Signal("prompt_injection", *found, 0.35, "repeated_token")
+    for start, end in blocks(text):
+        if harms(text[start:end]):
+            yield Signal("prompt_injection", start, end, 0.0, "harmful_code")
+
+
+def _unanswered(text: str) -> Iterator[Signal]:
+    """Examples in one paragraph, question and answer, and then a question that the reader is to answer."""
+    if "a:" not in text and "answer:" not in text and "assistant:" not in text:
+        return
+    stripped = text.strip()
+    questions = [m.start() for m in _QUESTION.finditer(text)]
+    answers = [m.start() for m in _ANSWER.finditer(text)]
+    if not questions or not answers or not _QUESTION.match(stripped) or len(questions) != len(answers) + 1:
+        return
+    in_turn = all(q < a < later for q, a, later in zip(questions, answers, questions[1:], strict=False))
+    if in_turn and text.count("\n") <= 1:
+        yield Signal("prompt_injection", questions[0], len(text.rstrip()), 0.55, "unanswered_example")
+
+
+_WHO = r"[A-Z][\w'-]{1,20}(?:\s[A-Z][\w'-]{1,20}){0,2}"
+_OF_PERSON = re.compile(
+    rf"\b(?:tell|give|show|share|know|find|what(?:'s| is| was)|using|reveal|send|list|print|confirm|with)\b[^.?!\n]{{0,40}}?\b{_WHO}(?:'s|’s)\s"
+    r"(?:(?:current|exact|full|home|personal|private|e-?mail|phone|social|birth|work|date|bank|credit|maiden|medical|last|middle|street|mailing|postal|place|contact)\s?){0,2}"
+    r"(?:address|number|date|birthdate|birthday|birth\s?place|year|city|of birth|residence|security|email|password|salary|name|location|history|information|details|age|phone)"
+)
+_LIVES = re.compile(rf"\b[Ww]here (?:does|do|did|is) {_WHO} (?:live|reside|work|stay|staying|living|located|from)\b")
+
+
+def _names(text: str) -> Iterator[Signal]:
+    """Somebody's private data asked for, by name."""
+    if "'s " in text or "’s " in text:
+        for found in _OF_PERSON.finditer(text):
+            yield Signal("prompt_injection", *found.span(), 0.35, "personal_data_of")
+    if "here " in text:
+        for found in _LIVES.finditer(text):
+            yield Signal("prompt_injection", *found.span(), 0.35, "personal_data_of")
+
+
+_TOKEN = re.compile(r"\S+")
+_ENOUGH = 20  # times
+
+
+def _repeats(text: str) -> Iterator[tuple[int, int]]:
+    """Stretches in which one word or a row of up to five words is repeated over and over."""
+    if len(text) < 2 * _ENOUGH:
+        return
+    spans = [m.span() for m in _TOKEN.finditer(text)]
+    if len(spans) < _ENOUGH + 1:
+        return
+    words = [text[a:b] for a, b in spans]
+    for period in range(1, 6):
+        run = 0
+        for i in range(period, len(words)):
+            if words[i] == words[i - period] and words[i][0].isalpha():
+                run += 1
+                continue
+            if run >= _ENOUGH * period:
+                yield spans[i - run - period][0], spans[i - 1][1]
+                return
+            run = 0
+        if run >= _ENOUGH * period:
+            yield spans[len(words) - run - period][0], spans[-1][1]
+            return

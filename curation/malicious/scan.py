@@ -1,0 +1,162 @@
+"""All detectors on texts: blocks, views, signals put together, and what the context says about them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from urllib.parse import unquote
+
+from curation.malicious import command, exemplars, forged, markup, plugins, raw, secrets, sql
+from curation.malicious.config import MaliciousConfig
+from curation.malicious.context import Context, context
+from curation.malicious.decode import hidden, readings
+from curation.malicious.finding import Finding, Signal, together, without_overlaps
+from curation.malicious.fold import View, fold
+from curation.malicious.grammar import grammar
+
+BLOCK = 4_000  # characters that are looked at together
+_OVERLAP = 400
+_EXPLAINED = 0.3  # what is left of the score of a passage that is explained or quoted
+_PERCENT = re.compile(r"%[0-9a-fA-F]{2}")
+_PAYLOADS: dict[str, Callable[[str], Iterator[Signal]]] = {
+    "script": markup.signals,
+    "sql_injection": sql.signals,
+    "command": command.signals,
+}
+_MODEL = frozenset(("prompt_injection", "jailbreak"))
+
+
+def scan(texts: Sequence[str], config: MaliciousConfig = MaliciousConfig()) -> list[list[Finding]]:
+    """Find attacks and secrets.
+
+    Args:
+        texts: any strings.
+        config: which kinds, from which score, and which layers.
+
+    Returns:
+        For each text its findings of ``config.threshold`` or more, by position. Spans are code points of that text.
+        Secrets are found wherever they stand; the other kinds count little where they are explained or quoted.
+
+    Raises:
+        DatagenError: ``config.model`` or the embedding model cannot be loaded.
+    """
+    out = [_one(text, config) for text in texts]
+    if config.model and _MODEL & set(config.kinds):
+        from curation.malicious.model import probabilities
+
+        kind = "prompt_injection" if "prompt_injection" in config.kinds else "jailbreak"
+        read = [i for i, text in enumerate(texts) if text.strip()]
+        shares = probabilities(config.model, config.labels, [texts[i] for i in read], config.batch_size)
+        for i, share in zip(read, shares, strict=True):
+            if share >= config.model_threshold and not any(f.kind in _MODEL for f in out[i]):
+                found = Finding(kind, 0, len(texts[i]), round(max(share, config.threshold), 3), "model")
+                out[i] = sorted([*out[i], found], key=lambda f: (f.start, f.end))
+    return out
+
+
+def _one(text: str, config: MaliciousConfig) -> list[Finding]:
+    kinds = set(config.kinds)
+    found: list[Finding] = []
+    for start, end in _blocks(text):
+        part = text[start:end]
+        around = context(part)
+        here: list[Finding] = []
+        if kinds & _MODEL:
+            here += [f for f in _injections(part, around, config) if f.kind in kinds]
+        for kind in _PAYLOADS.keys() & kinds:
+            here += _payloads(kind, part, around)
+        found += [replace(f, start=f.start + start, end=f.end + start) for f in here if f.score >= config.threshold]
+    if "secret" in kinds:
+        found += [f for f in _secrets(text, config.detect_secrets) if f.score >= config.threshold]
+    return without_overlaps(found)
+
+
+def _blocks(text: str) -> Iterator[tuple[int, int]]:
+    """Stretches of bounded length that overlap, cut at blank lines, line ends or blanks where there are any."""
+    start = 0
+    while len(text) - start > BLOCK + _OVERLAP:
+        end = start + BLOCK
+        for mark in ("\n\n", "\n", " "):
+            at = text.rfind(mark, start + BLOCK // 2, end)
+            if at >= 0:
+                end = at
+                break
+        yield start, min(len(text), end + _OVERLAP)
+        start = end
+    yield start, len(text)
+
+
+def _injections(text: str, around: Context, config: MaliciousConfig) -> list[Finding]:
+    view = fold(text)
+    signals = _read(view, text)
+    for name, other in readings(view):
+        signals += [replace(s, weight=min(1.0, s.weight + 0.1), rule=f"{s.rule}:{name}") for s in _words(other)]
+    for name, start, end, said in hidden(text):
+        inner = together(_words(fold(said)))
+        best = max((f.score for f in inner), default=0.0)
+        sure = 0.8 if name == "invisible_tags" else 0.3 if name in ("base64", "numbers", "escaped") else 0.1
+        kind = max(inner, key=lambda f: f.score).kind if inner else "prompt_injection"
+        signals.append(Signal(kind, start, end, max(sure, min(1.0, best + 0.15) if best else 0.0), f"encoded:{name}"))
+    if config.exemplars != "off":
+        near = exemplars.signals(view.text, config.exemplars, _unmapped(view, signals))
+        signals += [_moved(s, view) for s in near]
+    if any(s.rule == "insert_code" for s in signals):
+        signals = [replace(s, weight=0.35) if s.rule == "harmful_code" else s for s in signals]
+    signals = [s for s in signals if s.weight > 0]
+    out = []
+    for finding in together(signals):
+        explained = around.prose >= 8 and around.in_code(finding.start, finding.end)
+        if around.talked_about(finding.start, finding.end) and (explained or around.quoted(finding.start, finding.end)):
+            finding = replace(finding, score=round(finding.score * _EXPLAINED, 3))
+        out.append(finding)
+    return out
+
+
+def _read(view: View, text: str) -> list[Signal]:
+    """Words, shapes and other scripts in a folded text."""
+    out = _words(view)
+    original = text if view.at is None else "".join(text[i] for i in view.at)
+    out += [_moved(s, view) for s in forged.signals(view.text, original)]
+    if not text.isascii():
+        out += raw.signals(text)
+    return out
+
+
+def _words(view: View) -> list[Signal]:
+    return [_moved(s, view) for s in grammar().signals(view.text)]
+
+
+def _moved(signal: Signal, view: View) -> Signal:
+    low, high = sorted((view.span(signal.start, signal.start + 1)[0], view.span(signal.end - 1, signal.end)[1]))
+    if view.at is not None and view.at[signal.start] > view.at[signal.end - 1]:  # read backwards
+        low, high = view.at[signal.end - 1], view.at[signal.start] + 1
+    return replace(signal, start=low, end=high)
+
+
+def _unmapped(view: View, signals: Sequence[Signal]) -> list[tuple[int, int]]:
+    """Stretches of the signals in the folded text, a little too wide where lengths differ."""
+    grown = 0 if view.at is None else abs(len(view.text) - view.size)
+    return [(s.start - grown, s.end + grown) for s in signals]
+
+
+def _payloads(kind: str, text: str, around: Context) -> list[Finding]:
+    find = _PAYLOADS[kind]
+    out = []
+    for finding in together(find(text), 200):
+        if around.explained(finding.start, finding.end):
+            finding = replace(finding, score=round(finding.score * _EXPLAINED, 3))
+        out.append(finding)
+    if len(text) <= 600 and _PERCENT.search(text):
+        plain = unquote(unquote(text))
+        best = max(together(find(plain), 200), key=lambda f: f.score, default=None)
+        if best and best.score > max((f.score for f in out), default=0.0):
+            seen = around.explained(0, len(text))
+            out = [replace(best, start=0, end=len(text), score=round(best.score * (_EXPLAINED if seen else 1), 3))]
+    return out
+
+
+def _secrets(text: str, with_plugins: bool) -> Iterator[Finding]:
+    yield from (f for f in secrets.found(text) if not secrets.image(text, f.start))
+    if with_plugins:
+        yield from plugins.found(text)
