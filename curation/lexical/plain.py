@@ -20,6 +20,7 @@ Found = tuple[I32, I32, F64]
 
 
 def found(pairs: list[tuple[int, int, float]]) -> Found:
+    """Pairs as three arrays: left, right, similarity."""
     left, right, values = zip(*pairs, strict=True) if pairs else ((), (), ())
     return np.array(left, np.int32), np.array(right, np.int32), np.array(values, np.float64)
 
