@@ -9,24 +9,24 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from curation.pii.audit import audit as audit
-    from curation.pii.audit import mask as mask
+    from curation.pii.counts import audit as audit
+    from curation.pii.counts import mask as mask
     from curation.pii.config import PiiConfig as PiiConfig
-    from curation.pii.find import find as find
-    from curation.pii.redact import redact as redact
+    from curation.pii.search import find as find
+    from curation.pii.rewrite import redact as redact
     from curation.pii.stage import Pii as Pii
-    from curation.pii.status import status as status
+    from curation.pii.installed import status as status
     from curation.pii.types import Span as Span
 
 _HOMES = {
     "Pii": "stage",
     "PiiConfig": "config",
     "Span": "types",
-    "audit": "audit",
-    "find": "find",
-    "mask": "audit",
-    "redact": "redact",
-    "status": "status",
+    "audit": "counts",
+    "find": "search",
+    "mask": "counts",
+    "redact": "rewrite",
+    "status": "installed",
 }
 __all__ = ["Pii", "PiiConfig", "Span", "audit", "find", "mask", "redact", "status"]
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from curation.pii.page import Found, Page
 
 _W = r"[^\W\d_][\w'’.-]{0,30}"  # a word of a street's name
+_CAPITAL = r"[^\W\d_a-z][\w'’.-]{0,30}"
 _NAME = rf"{_W}(?: {_W}){{0,3}}"
 _CLOSE = (
     r"(?:street|st|road|rd|avenue|ave|av|lane|ln|drive|dr|boulevard|blvd|court|ct|place|pl|square|sq|terrace|"
@@ -39,7 +40,7 @@ _BOX = (
 )
 _STREET = re.compile(
     rf"(?<![\w.$€£#/-])(?:(?P<numbered>{_NUMBER},? (?:{_NUMBER} )?{_NAME}? ?\b{_CLOSE}\b\.?(?! of\b)(?: {_NUMBER})?)|"
-    rf"(?P<suffixed>(?:{_NUMBER} )?(?:{_W} ){{0,2}}{_SUFFIXED},? \d{{1,4}}\w?\b)|"
+    rf"(?P<suffixed>(?:{_NUMBER} )?(?:(?-i:{_CAPITAL}) ){{0,2}}{_SUFFIXED},? \d{{1,4}}\w?\b)|"
     rf"(?P<opened>(?:{_NUMBER},? )?\b{_OPEN}\s{_NAME},? {_NUMBER}\b|{_NUMBER},? {_OPEN}\s{_NAME})|"
     rf"(?P<bare>{_NUMBER} {_NAME} {_NUMBER})|"
     rf"(?P<unit>{_UNIT})|(?P<box>{_BOX}))(?!\w)",

@@ -106,7 +106,7 @@ def keyed(page: Page) -> Iterator[Found]:
 
 
 def dates(page: Page) -> Iterator[Found]:
-    """Dates of birth; other full dates, which :mod:`curation.pii.find` keeps only where they stand with a person."""
+    """Dates of birth; other full dates, which :mod:`curation.pii.search` keeps only where they stand with a person."""
     if not page.digits:
         return
     for match in page.matches(_DATE):

@@ -35,7 +35,7 @@ _RUN = re.compile(
     rf"{_PART})){{0,6}}(?!\()"
 )
 _TOKEN = re.compile(rf"{_INITIAL}|{_PART}|[^\W\d_]+")
-_LOWER_RUN = re.compile(r"(?<![\w.@/\\#$])[^\W\d_]{2,}(?:['’-][^\W\d_]+)?(?![\w@(])")
+_LOWER_RUN = re.compile(r"(?<![\w.@/\\#$])[^\W\d_]{2,}(?:['’-][^\W\d_]+)?(?![\w@(]|\.\w)")
 _CJK = re.compile(
     r"[\u3400-\u9fff]{1,4}(?: [\u3400-\u9fff]{1,4})?(?![\u3400-\u9fff])|[\uac00-\ud7af]{2,4}|"
     r"[\u30a0-\u30ff]{2,6} [\u30a0-\u30ff]{2,6}"

@@ -98,6 +98,12 @@ def emails(page: Page) -> Iterator[Found]:
             yield Found(match.start(), match.end(), "EMAIL_ADDRESS", min(0.85, _email_score(local_text, domain_text)))
 
 
+def unspelled(value: str) -> str:
+    """An e-mail address as it is written, not spoken."""
+    plain = re.sub(_DOT, ".", re.sub(_AT, "@", value, count=1, flags=re.I), flags=re.I)
+    return "".join(plain.split())
+
+
 def _email_score(local: str, domain: str) -> float:
     if _ROLES.fullmatch(local) or domain.lower().startswith("lists."):
         return 0.3

@@ -45,6 +45,7 @@ _DATE_LIKE = re.compile(
 _NANP = re.compile(r"(?:1|001)?([2-9]\d\d)(\d{3})(\d{4})")
 
 
+_CARD_DIGITS = 12  # read as such, from which the check digit is believed for the others
 _IBAN_DIGITS = 8  # every country's have more
 
 
@@ -58,7 +59,8 @@ def cards(page: Page) -> Iterator[Found]:
         named = _CARD_WORDS.search(page.around(match.start(), match.end(), 80, 30)) is not None
         if checks.card(digits):
             clean = digits == raw
-            score = 0.98 if named else (0.8 if clean and not page.technical(match.start()) else 0.3)
+            sure = 0.8 if clean else 0.5 if sum(c.isdigit() for c in raw) >= _CARD_DIGITS else 0.3
+            score = 0.98 if named else 0.3 if page.technical(match.start()) else sure
         elif named and 14 <= len(digits) <= 16 and digits[0] in "3456" and digits == raw and len(set(digits)) > 3:
             score = 0.5
         else:

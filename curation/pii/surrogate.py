@@ -17,6 +17,7 @@ from typing import Any
 
 from curation.pii import checks
 from curation.pii.lexicon import available, lexicon
+from curation.pii.network import unspelled
 from curation.pii.normal import view
 from datagen.core.errors import UsageError
 
@@ -89,9 +90,7 @@ class Surrogates:
         return _WORD.sub(word, value)
 
     def _email_address(self, value: str) -> str:
-        local, _, domain = value.rpartition("@")
-        if not local:  # spelled out
-            local, domain = value, value
+        local, _, domain = unspelled(value).rpartition("@")
         known = "|".join(map(re.escape, self._names))
         pattern = re.compile(rf"{known}|[^\W\d_]+|\d+" if known else r"[^\W\d_]+|\d+", re.I)
 
@@ -123,11 +122,14 @@ class Surrogates:
     def _credit_card(self, value: str) -> str:
         made = list(self._shape(value, keep=1))
         digits = [i for i, c in enumerate(made) if c.isdigit()]
-        for last in "0123456789":
+        for last in "0123456789" if digits else "":
             made[digits[-1]] = last
             if checks.luhn("".join(made[i] for i in digits)):
                 break
         return "".join(made)
+
+    def _medical_record_number(self, value: str) -> str:
+        return self._shape(value, keep=3 if value[:3].upper() == "MRN" else 0)
 
     def _iban_code(self, value: str) -> str:
         made = list(self._shape(value, keep=2))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from curation.pii import lexicon, presidio
 from curation.pii.config import PiiConfig
-from curation.pii.find import wanted_types
+from curation.pii.search import wanted_types
 from curation.pii.types import NAMED
 
 

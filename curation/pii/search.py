@@ -38,7 +38,7 @@ _HANDICAP = 0.15  # by which names and places give way to numbers and addresses
 _BLOCK = 6  # findings are looked up by stretches of 2**6 characters
 _NAME_PART = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 PLACEHOLDER = re.compile(rf"<(?:{'|'.join(TYPES)})(?::[0-9a-f]{{6,64}})?>")
-"""What :mod:`curation.pii.redact` leaves in the place of a value."""
+"""What :mod:`curation.pii.rewrite` leaves in the place of a value."""
 _ALWAYS = 0.99  # least score of what a profile wants whatever its context
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from curation.pii.config import PiiConfig
 from curation.pii.normal import view
-from curation.pii.redact import acted_on
+from curation.pii.rewrite import acted_on
 from curation.pii.types import Span
 from datagen.core.record import Audit
 
