@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from curation.dedupe_config import DedupeConfig
+from curation.pii.config import PiiConfig
 from curation.rules_config import RulesConfig as RulesConfig
 from curation.semantic_config import SemanticConfig
 from curation.toxicity.config import ToxicityConfig
@@ -23,6 +24,12 @@ class StreamedDedupe(DedupeConfig):
     )
 
 
+class PersonalData(PiiConfig):
+    """Personal data in documents and in samples: what is looked for, and what is done about it."""
+
+    enabled: bool = Field(True, description="Look for personal data.")
+
+
 class Semantic(SemanticConfig):
     """Duplicates by meaning: embeddings, a check of what differs, and a cross-encoder on the borderline."""
 
@@ -33,6 +40,7 @@ class CurationConfig(Section):
     """All curation stages but the judge."""
 
     rules: RulesConfig = RulesConfig()
+    pii: PersonalData = PersonalData()
     toxicity: ToxicityConfig = ToxicityConfig()
     dedupe: StreamedDedupe = StreamedDedupe()
     semantic: Semantic = Semantic()

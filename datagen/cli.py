@@ -321,7 +321,7 @@ def curate(
     files: Annotated[
         list[Path],
         typer.Argument(
-            metavar="FILE…", help="JSONL, JSON, Parquet or Arrow in any usual form, or a folder.", show_default=False
+            metavar="FILES", help="JSONL, JSON, Parquet or Arrow in any usual form, or a folder.", show_default=False
         ),
     ],
     out: Annotated[

@@ -172,6 +172,12 @@ STEPS: dict[str, Step] = {
     step.name: step
     for step in (
         Step("rules", False, _rules),
+        Step(
+            "pii",
+            True,
+            lambda config, _: [*steps.personal_data(config.curation)],
+            lambda config: steps.personal_data_status(config.curation),
+        ),
         Step("toxicity", True, lambda config, _: [*steps.toxicity(config.curation)]),
         Step("dedupe", True, lambda config, _: steps.copies(config.curation)),
         Step(

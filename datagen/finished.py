@@ -11,7 +11,7 @@ from typing import Any
 
 from datagen import config as settings
 from datagen.core.errors import UsageError
-from datagen.core.record import AnyRecord, Sample, Task
+from datagen.core.record import AnyRecord, Document, Sample, Task
 from datagen.engine.store import Store
 from datagen.state import EVENTS, RUN, SHARDS, Counts, StageState, read_json, read_run, read_shards
 
@@ -46,6 +46,11 @@ class Finished:
         for node in self.state["nodes"]:
             if stage in node["stages"]:
                 yield from self._of(node)
+
+    def documents(self) -> Iterator[Document]:
+        """The documents as chunks were cut from them: without the personal data that was taken out."""
+        holding = [node for node in self.state["nodes"] if node["produces"] == "document"]
+        return (r for r in self._of(holding[-1]) if isinstance(r, Document)) if holding else iter(())
 
     def _of(self, node: dict[str, Any]) -> Iterator[AnyRecord]:
         for name in node["shards"]:

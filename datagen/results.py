@@ -15,7 +15,7 @@ from datagen import __version__
 from datagen.config import Config
 from datagen.core.errors import UsageError, from_os_error
 from datagen.core.files import atomic, write_if_changed
-from datagen.core.record import Chunk, Document, Failure, Sample
+from datagen.core.record import Chunk, Failure, Sample
 from datagen.engine.events import Events
 from datagen.finished import Finished, last_event
 from datagen.llm import prices
@@ -262,12 +262,11 @@ def render(folder: Path) -> Outcome:
     documents = 0
     for skip in skipped:
         builder.skipped(skip["path"], skip["reason"])
-    for record in finished.records("load"):
-        if isinstance(record, Document):
-            builder.document(record)
-            documents += record.verdict is None
-            if record.verdict is not None:
-                skipped.append({"path": record.path, "reason": f"{record.verdict.reason}: {record.verdict.evidence}"})
+    for document in finished.documents():
+        builder.document(document)
+        documents += document.verdict is None
+        if document.verdict is not None:
+            skipped.append({"path": document.path, "reason": f"{document.verdict.reason}: {document.verdict.evidence}"})
     for record in finished.records("screen"):
         if isinstance(record, Chunk):
             builder.chunk(record)
@@ -316,7 +315,7 @@ def _report_facts(finished: Finished, ledger: dict[str, Any]) -> dict[str, Any]:
         "usage": run["usage"],
         "timing": run["timing"],
         "libraries": run["libraries"],
-        "steps_missing": run.get("missing", []),
+        "steps_missing": run["missing"],
     }
 
 

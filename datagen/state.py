@@ -77,6 +77,7 @@ class RunFile(BaseModel):
     judge: str | None
     rounds: int = Field(ge=0)
     gave_up: str
+    missing: list[str] = []
     prompts: dict[str, str]
     libraries: dict[str, str]
     usage: Usage | None

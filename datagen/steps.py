@@ -13,9 +13,18 @@ DOCUMENTS, CHUNKS, SAMPLES = "document", "chunk", "sample"
 def checks(config: CurationConfig, produces: str) -> list[Map]:
     """What looks at each record by itself for what would harm: personal data, malicious content, toxicity."""
     found: list[Map] = []
+    if config.pii.enabled and produces != CHUNKS:
+        found += personal_data(config, produces, cleaned=produces == SAMPLES)
     if config.toxicity.enabled and produces != DOCUMENTS:
         found += toxicity(config, produces)
     return found
+
+
+def personal_data(config: CurationConfig, produces: str = SAMPLES, *, cleaned: bool = False) -> list[Map]:
+    """Personal data; ``cleaned``: the samples rest on documents that were gone through already."""
+    from curation.pii import Pii
+
+    return [Pii(config.pii, "document" if produces == DOCUMENTS else "sample", cleaned=cleaned)]
 
 
 def toxicity(config: CurationConfig, produces: str = SAMPLES) -> list[Map]:
@@ -56,9 +65,18 @@ def meaning(config: CurationConfig) -> list[Map | Fold]:
 def missing(config: CurationConfig) -> list[str]:
     """What of the wanted steps cannot be done on this machine, a sentence each."""
     found = []
+    if config.pii.enabled:
+        found.append(personal_data_status(config))
     if config.semantic.enabled:
         found.append(meaning_status(config))
     return [note for note in found if note]
+
+
+def personal_data_status(config: CurationConfig) -> str:
+    """What of the search for personal data cannot be done, or ""."""
+    from curation.pii import status
+
+    return str(status(config.pii))
 
 
 def meaning_status(config: CurationConfig) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from datagen.core.record import Document, Sample, Task
+from datagen.core.record import Sample, Task
 from datagen.finished import Finished
 from tests.fakeserver import fake_server
 from tests.runs import ROOT, datagen, ledger, rows
@@ -75,7 +75,7 @@ def test_ledgers_add_up_by_recipe(run: Path) -> None:
 @pytest.mark.slow
 def test_every_recipe_keeps_samples_whose_quotes_stand_in_their_documents(run: Path) -> None:
     finished = Finished(run)
-    texts = {d.path: d.text for d in finished.records("load") if isinstance(d, Document)}
+    texts = {d.path: d.text for d in finished.documents()}
     kept: Counter[str] = Counter()
     quoted: Counter[str] = Counter()
     for sample in finished.samples():
