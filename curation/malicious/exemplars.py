@@ -25,12 +25,15 @@ from curation.malicious.finding import Signal
 from curation.malicious.fold import fold
 
 _FILE = Path(__file__).with_name("exemplars.txt")
+LONG = 600  # characters of a text that is read only where something was seen
 _BUCKETS = 8192
 _SIZES = (3, 4, 5)
 _SENTENCE = re.compile(r"[^.!?\n]{12,400}[.!?]*")
-_LEAST = {"ngrams": 0.34, "embeddings": 0.62}  # similarity to an attack
-_MARGIN = {"ngrams": 0.06, "embeddings": 0.08}  # nearer to it than to a harmless example
+_NGRAMS = (0.36, 0.03)  # similarity to an attack, and how much nearer it is than to a harmless example
+_MAYBE = 0.18  # similarity of letters from which the embedding model is asked
+_MEANING = (0.47, 0.0)
 _WEIGHT = 0.55
+_WORDS = 4
 
 Matrix = npt.NDArray[np.float32]
 
@@ -69,27 +72,46 @@ def examples() -> Examples:
     return Examples(texts, tuple(kind for kind, _ in attacks), hashlib.sha256(raw).hexdigest())
 
 
-def signals(text: str, method: str, about: Sequence[tuple[int, int]] = ()) -> Iterator[Signal]:
+def signals(text: str, meaning: bool, about: Sequence[tuple[int, int]] = ()) -> Iterator[Signal]:
     """What is found in a folded text; spans are of that text.
 
     Args:
-        method: ``ngrams`` or ``embeddings``.
+        meaning: ask an embedding model about passages that share some letters with an attack.
         about: stretches in which something was seen already; a text over 600 characters is read only there.
     """
-    spans = [m.span() for m in _SENTENCE.finditer(text)]
-    if len(text) > 600:
+    spans = [m.span() for m in _SENTENCE.finditer(text) if m[0].count(" ") >= _WORDS - 1]
+    if len(text) > LONG:
         spans = [(a, b) for a, b in spans if any(a < end and start < b for start, end in about)]
     if not spans:
         return
-    known = examples()
-    near = _by_letters(text, spans) if method == "ngrams" else _by_meaning([text[a:b] for a, b in spans])
-    count = len(known.kinds)
-    for (start, end), row in zip(spans, near, strict=True):
-        best = int(row[:count].argmax())
-        attack, harmless = float(row[best]), float(row[count:].max())
-        if attack >= _LEAST[method] and attack - harmless >= _MARGIN[method]:
-            weight = min(_WEIGHT, _WEIGHT * (0.5 + (attack - _LEAST[method]) / 0.3))
-            yield Signal(known.kinds[best], start, end, weight, "exemplar")
+    kinds = examples().kinds
+    least, margin = _NGRAMS
+    near = _by_letters(text, spans)
+    attack, harmless = near[:, : len(kinds)].max(axis=1), near[:, len(kinds) :].max(axis=1)
+    best = near[:, : len(kinds)].argmax(axis=1)
+    sure = (attack >= least) & (attack - harmless >= margin)
+    if meaning:
+        asked = np.flatnonzero(attack >= _MAYBE)
+        if len(asked):
+            least, margin = _MEANING
+            near = _by_meaning([text[a:b] for a, b in (spans[i] for i in asked)])
+            attack[asked], harmless[asked] = near[:, : len(kinds)].max(axis=1), near[:, len(kinds) :].max(axis=1)
+            best[asked] = near[:, : len(kinds)].argmax(axis=1)
+            sure[asked] = (attack[asked] >= least) & (attack[asked] - harmless[asked] >= margin)
+    for i in np.flatnonzero(sure):
+        yield Signal(kinds[int(best[i])], *spans[i], _WEIGHT, "exemplar")
+
+
+def by_meaning(method: str) -> bool:
+    """Is an embedding model asked? With ``auto``, where there is one on this machine."""
+    return method == "embeddings" or (method == "auto" and _model_here())
+
+
+@functools.cache
+def _model_here() -> bool:
+    from curation import embed
+
+    return embed.available()
 
 
 def _by_letters(text: str, spans: Sequence[tuple[int, int]]) -> Matrix:

@@ -99,7 +99,7 @@ def _injections(text: str, around: Context, config: MaliciousConfig) -> list[Fin
         kind = max(inner, key=lambda f: f.score).kind if inner else "prompt_injection"
         signals.append(Signal(kind, start, end, max(sure, min(1.0, best + 0.15) if best else 0.0), f"encoded:{name}"))
     if config.exemplars != "off":
-        near = exemplars.signals(view.text, config.exemplars, _unmapped(view, signals))
+        near = exemplars.signals(view.text, exemplars.by_meaning(config.exemplars), _unmapped(view, signals))
         signals += [_moved(s, view) for s in near]
     if any(s.rule == "insert_code" for s in signals):
         signals = [replace(s, weight=0.35) if s.rule == "harmful_code" else s for s in signals]
