@@ -9,13 +9,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from curation.pii.config import PiiConfig as PiiConfig
     from curation.pii.counts import audit as audit
     from curation.pii.counts import mask as mask
-    from curation.pii.config import PiiConfig as PiiConfig
-    from curation.pii.search import find as find
-    from curation.pii.rewrite import redact as redact
-    from curation.pii.stage import Pii as Pii
     from curation.pii.installed import status as status
+    from curation.pii.rewrite import redact as redact
+    from curation.pii.search import find as find
+    from curation.pii.stage import Pii as Pii
     from curation.pii.types import Span as Span
 
 _HOMES = {

@@ -37,7 +37,7 @@ _RUN = re.compile(
 _TOKEN = re.compile(rf"{_INITIAL}|{_PART}|[^\W\d_]+")
 _LOWER_RUN = re.compile(r"(?<![\w.@/\\#$])[^\W\d_]{2,}(?:['’-][^\W\d_]+)?(?![\w@(]|\.\w)")
 _CJK = re.compile(
-    r"[\u3400-\u9fff]{1,4}(?: [\u3400-\u9fff]{1,4})?(?![\u3400-\u9fff])|[\uac00-\ud7af]{2,4}|"
+    r"[\u3005\u3400-\u9fff]{1,4}(?: [\u3005\u3400-\u9fff]{1,4})?(?![\u3005\u3400-\u9fff])|[\uac00-\ud7af]{2,4}|"
     r"[\u30a0-\u30ff]{2,6} [\u30a0-\u30ff]{2,6}"
 )
 _MASKED = re.compile(rf"(?<!\w)[{_UP}]\*{{2,20}}(?: [{_UP}]\*{{2,20}}){{1,3}}(?![\w*])")
@@ -87,7 +87,7 @@ _IN = re.compile(
     r"village|visit(?:ed|ing|s)?|injured|vacation|holiday|someone|people|grown up|study|studied|died|working|"
     r"works|practices|office|"
     r"i am|i['’]m|he is|she is|we are)"
-    r"(?: \w{1,12}){0,3}? (?:in|to|from|at|of|near|for|around|outside|through) (?:the )?$|\bvisit(?:ed|ing|"
+    r"(?: \w{1,12}){0,3}? (?:in|to|from|at|of|near|around|outside|through) (?:the )?$|\bvisit(?:ed|ing|"
     r"s)? (?:the )?$|\b(?:where|location|city|town|country|state|place of birth|nationality|"
     r"hometown)(?: is)?: ?[\"']?$",
     re.I,
@@ -135,6 +135,7 @@ _PLACE_CUES = frozenset(
     "location city town country state birth nationality hometown is company employer organization "
     "organisation firm corporation name".split()
 )
+_ARTICLES = frozenset("the a an this that each every your no any some these those".split())
 _PREPOSITIONS = frozenset(
     "in from near to at of around outside across throughout via between and leaving visiting the is through "
     "for like".split()
@@ -243,6 +244,8 @@ def _people_and_places(page: Page, parts: list[tuple[int, int, str]], lex: Lexic
         shouting = all(part.isupper() for _, _, part in parts[first:last]) and len(parts[first][2]) > 1
         if shouting and (last - first < 2 or technical):
             score -= 0.2
+        if last - first == 1 and word in _ARTICLES and not titled:
+            return
         if located and last - first == 1 and not follow:
             yield Found(start, end, "LOCATION", 0.45)
             return

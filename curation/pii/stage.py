@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from curation.pii import presidio
-from curation.pii.counts import STAGE, audit, evidence
 from curation.pii.config import PiiConfig
-from curation.pii.search import find
+from curation.pii.counts import STAGE, audit, evidence
 from curation.pii.lexicon import available
 from curation.pii.rewrite import acted_on, hash_key, name_words, normalised, rewrite
+from curation.pii.search import find
 from curation.pii.surrogate import Surrogates
 from curation.pii.types import Span
 from curation.profiles import UNTOUCHED

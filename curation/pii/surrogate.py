@@ -133,7 +133,7 @@ class Surrogates:
 
     def _iban_code(self, value: str) -> str:
         made = list(self._shape(value, keep=2))
-        places = [i for i, c in enumerate(made) if c.isalnum()]
+        places = [i for i, c in enumerate(made) if c.isascii() and c.isalnum()]
         if len(places) < 5:
             return "".join(made)
         body = "".join(made[i] for i in places)

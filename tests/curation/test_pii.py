@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -59,7 +61,7 @@ def test_offsets_are_of_the_original_text(planted: tuple[str, str, str], prefix:
         assert 0 <= span.start < span.end <= len(text)
         assert span.type in TYPES
         assert 0 <= span.score <= 1
-    assert all(a.end <= b.start for a, b in zip(spans, spans[1:], strict=False))
+    assert all(a.end <= b.start for a, b in itertools.pairwise(spans))
 
 
 @given(st.text(max_size=400))
@@ -160,7 +162,7 @@ def test_profiles() -> None:
     assert "PERSON" in {kind for kind, _ in found("Dear Anna Reid,")}
     assert found("Dear Anna Reid,", profile="identifiers") == []
     assert set(PROFILES) == {"all", "identifiers", "hipaa", "gdpr"}
-    assert IDENTIFIERS < set(TYPES)
+    assert set(TYPES) > IDENTIFIERS
 
 
 def test_a_date_counts_where_it_stands_with_a_person() -> None:
