@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pydantic import Field
 
-from curation.dedupe_config import DedupeConfig
+from curation.dedupe_config import CopiesConfig
 from curation.pii.config import PiiConfig
 from curation.rules_config import RulesConfig as RulesConfig
 from curation.semantic_config import SemanticConfig
 from curation.toxicity.config import ToxicityConfig
 from datagen.core.section import Section
-
-
-class StreamedDedupe(DedupeConfig):
-    """Exact and near-duplicates among samples."""
-
-    clusters: Literal["chained", "greedy"] = Field(
-        "greedy",
-        description="greedy drops what is like a kept text, as it comes; chained joins what is like any member, "
-        "and waits for all.",
-    )
 
 
 class PersonalData(PiiConfig):
@@ -42,7 +30,7 @@ class CurationConfig(Section):
     rules: RulesConfig = RulesConfig()
     pii: PersonalData = PersonalData()
     toxicity: ToxicityConfig = ToxicityConfig()
-    dedupe: StreamedDedupe = StreamedDedupe()
+    dedupe: CopiesConfig = CopiesConfig()
     semantic: Semantic = Semantic()
 
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curation.config import DedupeConfig
 from curation.dedupe import MAX_GROUPS, DropDuplicates, cluster
+from curation.dedupe_config import DedupeConfig
 from curation.sketch import Sketch, compared_text
 from curation.words import normalise, tokens, word
 from datagen.core.record import AnyRecord, Chunk, Failure, Sample, Verdict
