@@ -109,7 +109,7 @@ def dates(page: Page) -> Iterator[Found]:
     """Dates of birth; other full dates, which :mod:`curation.pii.search` keeps only where they stand with a person."""
     if not page.digits:
         return
-    for match in page.matches(_DATE):
+    for match in page.near_numbers(_DATE, 30, 10):
         before = page.text[max(0, match.start() - 40) : match.start()]
         if _BIRTH.search(before):
             yield Found(match.start(), match.end(), "DATE_OF_BIRTH", 0.85)

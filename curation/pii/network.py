@@ -33,7 +33,7 @@ _SPELLED = re.compile(
     rf"(?<![\w@.])(?P<local>{_PART}(?:{_DOT}{_PART}){{0,3}}){_AT}(?P<domain>{_PART}(?:{_DOT}{_PART}){{1,3}})(?![\w@])",
     re.I,
 )
-_SPELLED_HINT = re.compile(r"[\[({<]\s?(?:at|dot|@)\s?[\])}>]|\sat\s[^\n]{1,40}\sdot\s|\w\s@\s", re.I)
+_SPELLED_HINTS = tuple("dot DOT Dot (at [at {at <at (AT [AT (@ [@".split() + [" @ ", "( at", "[ at", " point "])
 _NOT_LOCAL = frozenset(
     "look looking available found hosted us me it is visit see hosting served runs out away here site page "
     "work works meet".split()
@@ -59,6 +59,8 @@ _MY_SITE = re.compile(
     re.I,
 )
 
+_IPV4_HINT = re.compile(r"\d\.\d{1,3}\.\d{1,3}\.\d")
+_IPV6_HINT = re.compile(r":[0-9A-Fa-f]{0,4}:")
 _IPV4 = re.compile(r"(?<![\w.:-])(?:\d{1,3}\.){3}\d{1,3}(?![\w-]|\.\w)")
 _IPV6 = re.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{1,4}:|:){2,7}(?::|[0-9A-Fa-f]{1,4})(?![\w:]|\.\d)")
 _IP_WORDS = re.compile(
@@ -66,11 +68,13 @@ _IP_WORDS = re.compile(
     re.I,
 )
 _VERSION = re.compile(r"(?:\bv|version|release|build|==|>=|<=|~=|\bver\.?|firmware|section|chapter|oid)\s?$", re.I)
+_MAC_HINT = re.compile(r"[:.-][0-9A-Fa-f]{2}(?:[0-9A-Fa-f]{2})?[:.-][0-9A-Fa-f]{2}")
 _MAC = re.compile(
     r"(?<![\w:-])(?:[0-9A-Fa-f]{2}(?P<sep>[:-])(?:[0-9A-Fa-f]{2}(?P=sep)){4}[0-9A-Fa-f]{2}|"
     r"(?:[0-9A-Fa-f]{4}\.){2}[0-9A-Fa-f]{4})(?![\w:-])"
 )
 _WALLET = re.compile(r"(?<!\w)(?:0x[0-9a-fA-F]{40}|bc1[02-9ac-hj-np-z]{11,71}|[13][1-9A-HJ-NP-Za-km-z]{25,34})(?!\w)")
+_LONG_WORD = re.compile(r"[^\W_]{26}")
 _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 
 
@@ -80,13 +84,13 @@ def emails(page: Page) -> Iterator[Found]:
     text = page.text
     at = text.find("@")
     while at >= 0:
-        local = _LOCAL_END.search(text[max(0, at - _LONGEST_LOCAL) : at])
         domain = _DOMAIN.match(text, at + 1) or _LITERAL.match(text, at + 1)
+        local = domain and _LOCAL_END.search(text[max(0, at - _LONGEST_LOCAL) : at])
         if local and domain and domain[0].rpartition(".")[2].lower() not in _FILES:
             start = at - len(local[0])
             yield Found(start, domain.end(), "EMAIL_ADDRESS", _email_score(local[0], domain[0]))
         at = text.find("@", at + 1)
-    if _SPELLED_HINT.search(text):
+    if any(hint in text for hint in _SPELLED_HINTS):
         for match in _SPELLED.finditer(text):
             domain_text = re.sub(_DOT, ".", match["domain"], flags=re.I)
             local_text = re.sub(_DOT, ".", match["local"], flags=re.I)
@@ -128,7 +132,7 @@ def urls(page: Page) -> Iterator[Found]:
 def addresses(page: Page) -> Iterator[Found]:
     """IP addresses that a person may have: no documentation, no loopback, no version numbers."""
     text = page.text
-    if text.count(".") >= 3 and page.digits:
+    if page.digits and _IPV4_HINT.search(text):
         for match in page.matches(_IPV4):
             if checks.ip(match[0]):
                 named = _IP_WORDS.search(page.around(match.start(), match.end(), 40, 20)) is not None
@@ -137,7 +141,7 @@ def addresses(page: Page) -> Iterator[Found]:
                 unsure = small or page.technical(match.start())
                 score = 0.1 if version else 0.3 if unsure and not named else 0.75 if named else 0.6
                 yield Found(match.start(), match.end(), "IP_ADDRESS", score)
-    if text.count(":") >= 3:
+    if _IPV6_HINT.search(text):
         for match in page.matches(_IPV6):
             groups = [part for part in match[0].split(":") if part]
             if len(groups) >= 3 and any(c.isdigit() for c in match[0]) and checks.ip(match[0]):
@@ -147,6 +151,8 @@ def addresses(page: Page) -> Iterator[Found]:
 
 def hardware(page: Page) -> Iterator[Found]:
     """MAC addresses (IEEE 802), none of one repeated byte."""
+    if not page.digits or max(map(page.text.count, ":-.")) < 2 or _MAC_HINT.search(page.text) is None:
+        return
     for match in page.matches(_MAC):
         if len(set(re.split(r"[:.-]", match[0]))) > 2:
             yield Found(match.start(), match.end(), "MAC_ADDRESS", 0.7)
@@ -154,6 +160,8 @@ def hardware(page: Page) -> Iterator[Found]:
 
 def wallets(page: Page) -> Iterator[Found]:
     """Bitcoin addresses with their checksum (base58check; bech32 by its alphabet), Ethereum's by their form."""
+    if not page.digits or _LONG_WORD.search(page.text) is None:
+        return
     for match in page.matches(_WALLET):
         value = match[0]
         if value[:2] == "0x":

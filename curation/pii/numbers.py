@@ -51,7 +51,7 @@ _IBAN_DIGITS = 8  # every country's have more
 
 def cards(page: Page) -> Iterator[Found]:
     """Payment cards: issuer's range, length and Luhn's check digit; without the latter only where a card is named."""
-    for match in page.matches(_CARD):
+    for match in page.near_numbers(_CARD, 8, 8, 8):
         raw = re.sub(r"[ .\-]", "", match[0])
         if sum(c.isdigit() for c in raw) < 0.6 * len(raw):
             continue
@@ -71,7 +71,7 @@ def cards(page: Page) -> Iterator[Found]:
 def ibans(page: Page) -> Iterator[Found]:
     """IBANs of a country's length with their check digits; without these only where an account is named."""
     text = page.text
-    for match in page.matches(_IBAN_START):
+    for match in page.near_numbers(_IBAN_START, 16, 0):
         length = checks.IBAN_LENGTH.get(match[1].upper())
         if length is None:
             continue
@@ -110,7 +110,7 @@ def _collect(text: str, start: int, length: int) -> tuple[int, str]:
 
 def social_security(page: Page) -> Iterator[Found]:
     """US social security and taxpayer numbers, with scanning errors where they are named."""
-    for match in page.matches(_SSN):
+    for match in page.near_numbers(_SSN, 8, 8):
         raw = match["a"] + match["b"] + match["c"]
         real = sum(c.isdigit() for c in raw)
         if real < 4:
@@ -134,7 +134,7 @@ def phones(page: Page) -> Iterator[Found]:
 
     No numbers kept free for stories and documentation (555-0100 to 555-0199), versions, dates, ISBNs.
     """
-    for match in page.matches(_PHONE):
+    for match in page.near_numbers(_PHONE, 8, 16, 6):
         value = match[0]
         body = value[: len(value) - len(match["ext"])]
         digits = "".join(c for c in body if c.isdigit())

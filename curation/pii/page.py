@@ -8,6 +8,18 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 _CLUSTER = re.compile(r"\d(?:[^\n\d]{0,3}\d){3,40}")
+_GAP = 3  # characters between digits that stand close together
+_LETTERS = re.compile(r"[^\W\d_]+")
+_STEM = 4
+STEMS = frozenset(
+    "aadh aba acco acct ausw badg bank bene bic book cart case cert char chas chec citi clai clie codi cpf cust dea devi "
+    "dl dln dni driv dvla ein empl enro epic exte fin fisc führ giro heal henk hetu hosp id iden imei imsi insu itin kenn "
+    "kiml kont kran lice loya mbi medi meid memb mrn nati nhs ni nie nif nin nino npi nric numb pan pasa pass pati payr perm "
+    "pers pese phys poli prov regi reis rent rese resi rout sa savi seri serv sin social soci sort sout sozi staf steu stud "
+    "subs tax tckn tfn thai tin tnin udid uida umid utr vat vehi vers vin vote 주민등록 เลขป".split()
+)
+"""How the words begin, in their first four letters, that :mod:`curation.pii.keyed` and
+:mod:`curation.pii.presidio` look for."""
 _REACH = 90  # characters before a number in which the words that name it are looked for
 _CODE = re.compile(
     r"::|->|=>|==|!=|\(\)|``|</?\w+>|[a-z]_[a-z]|\w\.\w+\(|[{};]\n|\b(?:def|class|import|return|elif|const|var|func|"
@@ -64,19 +76,56 @@ class Page:
         return self.text[max(0, start - before) : start] + " \x00 " + self.text[end : end + after]
 
     @functools.cached_property
-    def numbers(self) -> list[tuple[int, int]]:
-        """Where numbers of four digits and more stand, with the words before them: stretches apart, ascending."""
+    def _clusters(self) -> list[tuple[int, int]]:
+        """Where four digits and more stand close together: stretches apart, ascending."""
         out: list[tuple[int, int]] = []
         for match in _CLUSTER.finditer(self.text) if self.digits else ():
-            start, end = max(0, match.start() - _REACH), match.end()
-            if out and start <= out[-1][1]:
+            start, end = match.span()
+            if out and start - out[-1][1] <= _GAP:
                 start = out.pop()[0]
             out.append((start, end))
         return out
 
+    def _stretches(self, before: int, after: int, least: int) -> Iterator[tuple[int, int]]:
+        last: tuple[int, int] | None = None
+        for start, end in self._clusters:
+            if end - start < least:
+                continue
+            start, end = max(0, start - before), end + after
+            if last is not None and start <= last[1]:
+                last = last[0], end
+                continue
+            if last is not None:
+                yield last
+            last = start, end
+        if last is not None:
+            yield last
+
+    def near_numbers(
+        self, pattern: re.Pattern[str], before: int, after: int, least: int = 4
+    ) -> Iterator[re.Match[str]]:
+        """The matches of a pattern that hold a number.
+
+        Args:
+            pattern: what is looked for.
+            before, after: characters that it may have before and after its digits.
+            least: characters from the first digit to the last.
+        """
+        for start, end in self._stretches(before, after, least):
+            yield from pattern.finditer(self.text, start, end)
+
+    @functools.cached_property
+    def _named(self) -> list[tuple[int, int]]:
+        """The stretches before numbers in which one of the words stands that tell what a number is."""
+        return [
+            (start, end)
+            for start, end in self._stretches(_REACH, 0, 4)
+            if not STEMS.isdisjoint(word[:_STEM] for word in _LETTERS.findall(self.text[start:end].lower()))
+        ]
+
     def before_numbers(self, pattern: re.Pattern[str]) -> Iterator[re.Match[str]]:
-        """The matches of a pattern that stand shortly before a number."""
-        for start, end in self.numbers:
+        """The matches of a pattern, which begins with one of :data:`STEMS`, that stand shortly before a number."""
+        for start, end in self._named:
             yield from pattern.finditer(self.text, start, end)
 
     def plain_parts(self) -> Iterator[tuple[int, int]]:
