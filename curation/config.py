@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from curation.dedupe_config import CopiesConfig
+from curation.malicious.config import MaliciousConfig
 from curation.pii.config import PiiConfig
 from curation.rules_config import RulesConfig as RulesConfig
 from curation.semantic_config import SemanticConfig
 from curation.toxicity.config import ToxicityConfig
 from datagen.core.section import Section
+
+
+class MaliciousContent(MaliciousConfig):
+    """Prompt injection, jailbreaks, active markup, SQL and command payloads, secrets; each kind can be switched off."""
+
+    threshold: float = Field(
+        0.7, gt=0, le=1, description="Score from which a finding counts; 0.5 finds more, and more that is harmless."
+    )
+    exemplars: Literal["off", "ngrams", "embeddings", "auto"] = Field(
+        "ngrams",
+        description="Compare with examples of attacks by letters, and with embeddings; auto: if there is a model.",
+    )
 
 
 class PersonalData(PiiConfig):
@@ -29,6 +44,7 @@ class CurationConfig(Section):
 
     rules: RulesConfig = RulesConfig()
     pii: PersonalData = PersonalData()
+    malicious: MaliciousContent = MaliciousContent()
     toxicity: ToxicityConfig = ToxicityConfig()
     dedupe: CopiesConfig = CopiesConfig()
     semantic: Semantic = Semantic()

@@ -178,6 +178,12 @@ STEPS: dict[str, Step] = {
             lambda config, _: [*steps.personal_data(config.curation)],
             lambda config: steps.personal_data_status(config.curation),
         ),
+        Step(
+            "malicious",
+            True,
+            lambda config, _: [*steps.malicious(config.curation)],
+            lambda config: steps.malicious_status(config.curation),
+        ),
         Step("toxicity", True, lambda config, _: [*steps.toxicity(config.curation)]),
         Step("dedupe", True, lambda config, _: steps.copies(config.curation)),
         Step(

@@ -15,6 +15,8 @@ def checks(config: CurationConfig, produces: str) -> list[Map]:
     found: list[Map] = []
     if config.pii.enabled and produces != CHUNKS:
         found += personal_data(config, produces, cleaned=produces == SAMPLES)
+    if config.malicious.enabled:
+        found += malicious(config, produces)
     if config.toxicity.enabled and produces != DOCUMENTS:
         found += toxicity(config, produces)
     return found
@@ -25,6 +27,17 @@ def personal_data(config: CurationConfig, produces: str = SAMPLES, *, cleaned: b
     from curation.pii import Pii
 
     return [Pii(config.pii, "document" if produces == DOCUMENTS else "sample", cleaned=cleaned)]
+
+
+def malicious(config: CurationConfig, produces: str = SAMPLES) -> list[Map]:
+    """Prompt injection, active markup, payloads, secrets."""
+    from curation.malicious import Malicious
+
+    return [
+        Malicious(
+            config.malicious, "document" if produces == DOCUMENTS else "chunk" if produces == CHUNKS else "sample"
+        )
+    ]
 
 
 def toxicity(config: CurationConfig, produces: str = SAMPLES) -> list[Map]:
@@ -67,6 +80,8 @@ def missing(config: CurationConfig) -> list[str]:
     found = []
     if config.pii.enabled:
         found.append(personal_data_status(config))
+    if config.malicious.enabled:
+        found.append(malicious_status(config))
     if config.semantic.enabled:
         found.append(meaning_status(config))
     return [note for note in found if note]
@@ -77,6 +92,13 @@ def personal_data_status(config: CurationConfig) -> str:
     from curation.pii import status
 
     return str(status(config.pii))
+
+
+def malicious_status(config: CurationConfig) -> str:
+    """Which layers look for malicious content, and which are not there."""
+    from curation.malicious import status
+
+    return f"Malicious content: {status(config.malicious).sentence}"
 
 
 def meaning_status(config: CurationConfig) -> str:
