@@ -155,7 +155,8 @@ def peps(folder: Path, finders: dict[str, Finder], show: bool) -> None:
         kinds = ", ".join(f"{n:,} {kind}" for kind, n in false.most_common(6))
         print(
             f"  {who:<16} at most {1000 * sum(false.values()) / words:.2f} false findings per 1,000 words"
-            f" ({words:,} words; {kinds or 'none'}; {people} names found), {len(''.join(texts)) / seconds / 1e6:.2f} MB/s"
+            f" ({words:,} words; {kinds or 'none'}; {people} names found),"
+            f" {sum(map(len, texts)) / seconds / 1e6:.2f} MB/s"
         )
 
 

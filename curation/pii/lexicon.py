@@ -86,7 +86,11 @@ def _providers(kind: str) -> Iterable[type]:
 
 def _strings(value: object) -> Iterable[str]:
     if isinstance(value, tuple | list | dict | set | frozenset):
-        yield from (item for item in value if isinstance(item, str))
+        for item in value:
+            if isinstance(item, str):
+                yield item
+            elif isinstance(item, tuple):  # a name in several scripts
+                yield from (form for form in item if isinstance(form, str))
 
 
 def _words(value: object) -> Iterable[str]:

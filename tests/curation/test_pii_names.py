@@ -122,7 +122,7 @@ def test_a_model_that_is_not_there_is_said(tmp_path: Path) -> None:
     models._reader.cache_clear()
     with pytest.raises(UsageError, match="cannot be loaded"):
         pii.find(["text"], pii.PiiConfig(model=str(tmp_path / "none"), model_kind="transformers"))
-    with pytest.raises(UsageError, match="spacy|spaCy|not installed|No module"):
+    with pytest.raises(UsageError, match=r"spacy|No module"):
         pii.find(["text"], pii.PiiConfig(model="xx_no_such_pipeline"))
 
 
