@@ -46,7 +46,6 @@ _STREET = re.compile(
     rf"(?P<unit>{_UNIT})|(?P<box>{_BOX}))(?!\w)",
     re.I,
 )
-_HINT = re.compile(r"\d")
 _ZIP = re.compile(
     r"(?<![\w.-])(?:(?P<us>(?:AL|AK|AZ|AR|CA|CO|CT|DE|FL|GA|HI|ID|IL|IN|IA|KS|KY|LA|ME|MD|MA|MI|MN|MS|MO|MT|"
     r"NE|NV|NH|NJ|NM|NY|"

@@ -109,11 +109,6 @@ def is_first_name(word: str) -> bool:
     return key in lexicon().first and not is_everyday(key)
 
 
-def is_surname(word: str) -> bool:
-    """Is it a surname somewhere?"""
-    return word.casefold() in lexicon().last
-
-
 def is_everyday(key: str) -> bool:
     """Is a lower-case word an everyday one, or the name of software?"""
     return key in words("everyday") or key in words("software") or key in words("openers")

@@ -33,7 +33,23 @@ _SPELLED = re.compile(
     rf"(?<![\w@.])(?P<local>{_PART}(?:{_DOT}{_PART}){{0,3}}){_AT}(?P<domain>{_PART}(?:{_DOT}{_PART}){{1,3}})(?![\w@])",
     re.I,
 )
-_SPELLED_HINTS = tuple("dot DOT Dot (at [at {at <at (AT [AT (@ [@".split() + [" @ ", "( at", "[ at", " point "])
+_SPELLED_HINTS = (
+    "dot",
+    "DOT",
+    "Dot",
+    "(at",
+    "[at",
+    "{at",
+    "<at",
+    "(AT",
+    "[AT",
+    "(@",
+    "[@",
+    " @ ",
+    "( at",
+    "[ at",
+    " point ",
+)
 _NOT_LOCAL = frozenset(
     "look looking available found hosted us me it is visit see hosting served runs out away here site page "
     "work works meet".split()

@@ -12,11 +12,12 @@ _GAP = 3  # characters between digits that stand close together
 _LETTERS = re.compile(r"[^\W\d_]+")
 _STEM = 4
 STEMS = frozenset(
-    "aadh aba acco acct ausw badg bank bene bic book cart case cert char chas chec citi clai clie codi cpf cust dea devi "
-    "dl dln dni driv dvla ein empl enro epic exte fin fisc führ giro heal henk hetu hosp id iden imei imsi insu itin kenn "
-    "kiml kont kran lice loya mbi medi meid memb mrn nati nhs ni nie nif nin nino npi nric numb pan pasa pass pati payr perm "
-    "pers pese phys poli prov regi reis rent rese resi rout sa savi seri serv sin social soci sort sout sozi staf steu stud "
-    "subs tax tckn tfn thai tin tnin udid uida umid utr vat vehi vers vin vote 주민등록 เลขป".split()
+    "aadh aba acco acct ausw badg bank bene bic book cart case cert char chas chec citi clai clie codi "
+    "cpf cust dea devi dl dln dni driv dvla ein empl enro epic exte fin fisc führ giro heal henk hetu "
+    "hosp id iden imei imsi insu itin kenn kiml kont kran lice loya mbi medi meid memb mrn nati nhs ni "
+    "nie nif nin nino npi nric numb pan pasa pass pati payr perm pers pese phys poli prov regi reis rent "
+    "rese resi rout sa savi seri serv sin soci social sort sout sozi staf steu stud subs tax tckn tfn "
+    "thai tin tnin udid uida umid utr vat vehi vers vin vote เลขป 주민등록".split()
 )
 """How the words begin, in their first four letters, that :mod:`curation.pii.keyed` and
 :mod:`curation.pii.presidio` look for."""

@@ -178,6 +178,21 @@ def test_presidio_validates_national_numbers() -> None:
     assert off[0].score < pii.find(["NHS number 943 476 5919"])[0][0].score
 
 
+@pytest.mark.parametrize(
+    "key",
+    """passport|Reisepass|pasaporte|driving licence|Führerschein|patient id|chart number|health plan|insurance policy|
+    Medicare|member id|bank account|savings account|routing number|sort code|Kontonummer|tax id|EIN|VAT number|
+    Steuernummer|NIF|national insurance|identity card|id card|NINO|Aadhaar|PESEL|CPF|DNI|personnummer|
+    social insurance|Personalausweis|chassis number|license plate|Kennzeichen|IMSI|serial number|device id|NPI|
+    customer number|client id|employee id|staff no|student number|policy number|loyalty number|badge number|
+    case number|claim number|certificate number|subscriber id|payroll number|enrolment id|reservation number|
+    booking no""".replace("\n", "").split("|"),
+)
+def test_words_that_name_a_number(key: str) -> None:
+    """A word of the patterns that no stem leads to would never be looked for."""
+    assert found(f"{key.strip()}: 48151623427", presidio=False)
+
+
 def test_status_is_one_sentence() -> None:
     said = pii.status()
     assert said.count(".") == 1
