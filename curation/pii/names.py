@@ -142,6 +142,7 @@ _PREPOSITIONS = frozenset(
 )
 _LONGEST_LOWER = 4000
 _LOOK_BACK = 48
+_OPENS = re.compile(r"(?:[.!?:|*#>\"”)]\s*|\n\s*|\A[\s\"]*)\Z")  # where any word has a capital
 _LAST_WORD = re.compile(r"[^\W_]+(?=[\W_]*\Z)")
 _CAMEL = re.compile(r"[a-z][A-Z]|[A-Z]{2}[a-z]")
 
@@ -271,7 +272,12 @@ def _people_and_places(page: Page, parts: list[tuple[int, int, str]], lex: Lexic
         yield Found(start, end, "PERSON", 0.6 if known and len(unknown) == len(keys) else 0.3 if weak else 0.45)
     elif _AFTER.match(after) and len(keys) <= 3:
         known = any(key in lex.last or key in lex.first for key in unknown)
-        yield Found(start, end, "PERSON", 0.55 if known else 0.42 if len(unknown) == len(keys) else 0.3)
+        yield Found(
+            start,
+            end,
+            "PERSON",
+            0.55 if known else 0.42 if len(unknown) == len(keys) and not _OPENS.search(before) else 0.3,
+        )
     elif len(unknown) == 1 == len(keys) and keys[0] in lex.last and keys[0] not in lex.places:
         yield Found(start, end, "PERSON", 0.42 if lex.last[keys[0]] > 1 or keys[0] not in lex.first else 0.35)
 
