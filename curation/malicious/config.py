@@ -37,7 +37,8 @@ class MaliciousConfig(Section):
         description="The same in samples, for prompt_injection and jailbreak: users may say how to answer.",
     )
     exemplars: Literal["off", "ngrams", "embeddings", "auto"] = Field(
-        "auto", description="Compare with examples of attacks by letters, and with embeddings; auto: if there is a model."
+        "auto",
+        description="Compare with examples of attacks by letters, and with embeddings; auto: if there is a model.",
     )
     detect_secrets: bool = Field(True, description="Also use the plugins of detect-secrets, where it is installed.")
     model: str = Field("", description="A transformers classifier of injections, by name or folder; empty: none.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+# ruff: noqa: E501 - a pattern that is cut is hard to read
 import bisect
 import re
 from dataclasses import dataclass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import itertools
 import re
 from collections.abc import Iterator
 from urllib.parse import unquote
@@ -35,6 +36,7 @@ _MARKS = (
     "directives",
     "system",
 )
+MARKED = re.compile(r"\b(?:" + "|".join(_MARKS) + r")\b")
 _SHIFTED = {
     "".join(chr((ord(c) - 97 + shift) % 26 + 97) for c in word): shift for word in _MARKS for shift in range(1, 26)
 }
@@ -73,7 +75,7 @@ def readings(view: View) -> Iterator[tuple[str, View]]:
             yield "leet", View(text.translate(table), view.at, view.size)
     if _APART.search(text):
         yield "spelled_apart", view.over(_joined(text))
-    for shift in {_SHIFTED[word] for word in words & _SHIFTED.keys()}:
+    for shift in sorted({_SHIFTED[word] for word in words & _SHIFTED.keys()}):
         table = {97 + i: 97 + (i - shift) % 26 for i in range(26)}
         yield "shifted", View(text.translate(table), view.at, view.size)
     if words & _BACKWARDS:
@@ -110,7 +112,7 @@ def hidden(text: str) -> Iterator[tuple[str, int, int, str]]:
 
 
 def _base64(run: str) -> str:
-    if run.isalpha() and (run.islower() or run.isupper()) or run.isdigit() or "--" in run or "__" in run:
+    if (run.isalpha() and (run.islower() or run.isupper())) or run.isdigit() or "--" in run or "__" in run:
         return ""
     body = run.rstrip("=").replace("-", "+").replace("_", "/")
     try:
@@ -149,7 +151,7 @@ def _joined(text: str) -> View:
         at.extend(range(last, found.start()))
         places = [i for i in range(found.start(), found.end()) if not _SEP.match(text[i])]
         letters = "".join(text[i] for i in places)
-        wide = {i for a, i in zip(places, places[1:], strict=False) if i - a > 2}  # a wider gap is between two words
+        wide = {i for a, i in itertools.pairwise(places) if i - a > 2}  # a wider gap is between two words
         done = 0
         for word in _known().finditer(letters):
             for i in range(done, word.start()):

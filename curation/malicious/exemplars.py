@@ -28,11 +28,12 @@ _FILE = Path(__file__).with_name("exemplars.txt")
 LONG = 600  # characters of a text that is read only where something was seen
 _BUCKETS = 8192
 _SIZES = (3, 4, 5)
-_SENTENCE = re.compile(r"[^.!?\n]{12,400}[.!?]*")
-_NGRAMS = (0.36, 0.03)  # similarity to an attack, and how much nearer it is than to a harmless example
+_SENTENCE = re.compile(r"[^\s.!?][^.!?\n]{11,400}")
+_NGRAMS = (0.38, 0.03)  # similarity to an attack, and how much nearer it is than to a harmless example
 _MAYBE = 0.18  # similarity of letters from which the embedding model is asked
 _MEANING = (0.47, 0.0)
 _WEIGHT = 0.55
+_WEIGHT_LONG = 0.3  # in the middle of a long text a resemblance alone is not enough
 _WORDS = 4
 
 Matrix = npt.NDArray[np.float32]
@@ -99,7 +100,7 @@ def signals(text: str, meaning: bool, about: Sequence[tuple[int, int]] = ()) -> 
             best[asked] = near[:, : len(kinds)].argmax(axis=1)
             sure[asked] = (attack[asked] >= least) & (attack[asked] - harmless[asked] >= margin)
     for i in np.flatnonzero(sure):
-        yield Signal(kinds[int(best[i])], *spans[i], _WEIGHT, "exemplar")
+        yield Signal(kinds[int(best[i])], *spans[i], _WEIGHT if len(text) <= LONG else _WEIGHT_LONG, "exemplar")
 
 
 def by_meaning(method: str) -> bool:

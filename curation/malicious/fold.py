@@ -79,6 +79,14 @@ def fold(text: str) -> View:
     return View(joined, at, len(text))
 
 
+_LOWER = {i: i + 32 for i in range(65, 91)}
+
+
+def lower(text: str) -> str:
+    """ASCII letters in lower case; the length stays."""
+    return text.lower() if text.isascii() else text.translate(_LOWER)
+
+
 def _latin(word: re.Match[str]) -> str:
     found = word[0]
     return found.translate(_ALIKE) if not found.isascii() and _LATIN.search(found) else found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+# ruff: noqa: E501 - a pattern that is cut is hard to read
 import re
 from collections.abc import Iterator
 
@@ -56,8 +57,8 @@ def signals(text: str, original: str) -> Iterator[Signal]:
         (_ROLE_LINE, 0.2, "role_line"),
         (_HEADING, 0.25, "role_heading"),
     ):
-        for found in regex.finditer(text):
-            yield Signal("prompt_injection", *found.span(), weight, rule)
+        for shape in regex.finditer(text):
+            yield Signal("prompt_injection", *shape.span(), weight, rule)
     if "<" in text:
         for regex in (_COMMENT, _HIDDEN):
             for found in regex.finditer(text):
@@ -69,8 +70,9 @@ def signals(text: str, original: str) -> Iterator[Signal]:
                 yield Signal("prompt_injection", *found.span(), 0.4, "hidden_order")
     yield from _unanswered(text)
     yield from _names(original)
-    for found in _repeats(text):
-        yield Signal("prompt_injection", *found, 0.35, "repeated_token")
+    for start, end in _repeats(text):
+        share = (end - start) / max(1, len(text.strip()))
+        yield Signal("prompt_injection", start, end, 0.55 if share > 0.6 else 0.35, "repeated_token")
     for start, end in blocks(text):
         if harms(text[start:end]):
             yield Signal("prompt_injection", start, end, 0.0, "harmful_code")

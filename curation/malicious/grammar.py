@@ -17,6 +17,7 @@ from typing import Any, cast
 
 from curation.malicious.config import Kind
 from curation.malicious.finding import Signal
+from curation.malicious.fold import fold
 
 _FILE = Path(__file__).with_name("injection.toml")
 _WORD = re.compile(r"\w+(?:['-]\w+)*")
@@ -217,7 +218,7 @@ class _Maker:
             number = self._numbers[item] = len(self._numbers)
             inner = item[1:-1] if item[0] == "(" else item
             for words in {word for part in inner.split("|") for word in self._classes.get(part, [part])}:
-                first, *rest = _WORD.findall(words)
+                first, *rest = _WORD.findall(fold(words).text)
                 open_end = words.endswith("*")
                 self.words.update((first, *rest))
                 phrase = Phrase(first, tuple(rest), open_end, number)

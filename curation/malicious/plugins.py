@@ -38,7 +38,7 @@ def plugins() -> tuple[Any, ...]:
         return ()
     from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_class
 
-    kinds = get_mapping_from_secret_type_to_class().values()
+    kinds: list[Any] = list(get_mapping_from_secret_type_to_class().values())
     return tuple(kind() for kind in sorted(kinds, key=lambda k: k.__name__) if not kind.__name__.endswith(_LEFT_OUT))
 
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 from urllib.parse import unquote
 
 from curation.malicious import command, exemplars, forged, markup, plugins, raw, secrets, sql
-from curation.malicious.config import MaliciousConfig
+from curation.malicious.config import Kind, MaliciousConfig
 from curation.malicious.context import Context, context
-from curation.malicious.decode import hidden, readings
+from curation.malicious.decode import MARKED, hidden, readings
 from curation.malicious.finding import Finding, Signal, together, without_overlaps
 from curation.malicious.fold import View, fold
 from curation.malicious.grammar import grammar
@@ -45,7 +45,7 @@ def scan(texts: Sequence[str], config: MaliciousConfig = MaliciousConfig()) -> l
     if config.model and _MODEL & set(config.kinds):
         from curation.malicious.model import probabilities
 
-        kind = "prompt_injection" if "prompt_injection" in config.kinds else "jailbreak"
+        kind: Kind = "prompt_injection" if "prompt_injection" in config.kinds else "jailbreak"
         read = [i for i, text in enumerate(texts) if text.strip()]
         shares = probabilities(config.model, config.labels, [texts[i] for i in read], config.batch_size)
         for i, share in zip(read, shares, strict=True):
@@ -91,26 +91,40 @@ def _injections(text: str, around: Context, config: MaliciousConfig) -> list[Fin
     view = fold(text)
     signals = _read(view, text)
     for name, other in readings(view):
-        signals += [replace(s, weight=min(1.0, s.weight + 0.1), rule=f"{s.rule}:{name}") for s in _words(other)]
+        if name == "shifted":
+            marks = [m.span() for m in MARKED.finditer(other.text)]
+            if len({other.text[a:b] for a, b in marks}) >= 2:  # nobody shifts such words by chance
+                signals.append(_moved(Signal("prompt_injection", marks[0][0], marks[-1][1], 0.55, "shifted"), other))
+        signals += [replace(s, weight=min(1.0, s.weight + 0.1), rule=f"{s.rule}:{name}") for s in _words(other, view)]
     for name, start, end, said in hidden(text):
         inner = together(_words(fold(said)))
         best = max((f.score for f in inner), default=0.0)
         sure = 0.8 if name == "invisible_tags" else 0.3 if name in ("base64", "numbers", "escaped") else 0.1
         kind = max(inner, key=lambda f: f.score).kind if inner else "prompt_injection"
         signals.append(Signal(kind, start, end, max(sure, min(1.0, best + 0.15) if best else 0.0), f"encoded:{name}"))
+    signals = [_in_context(s, around) for s in signals]
     if config.exemplars != "off":
         near = exemplars.signals(view.text, exemplars.by_meaning(config.exemplars), _unmapped(view, signals))
-        signals += [_moved(s, view) for s in near]
+        moved = (_in_context(_moved(s, view), around) for s in near)
+        signals += [s for s in moved if not _weakened(s, signals)]
     if any(s.rule == "insert_code" for s in signals):
         signals = [replace(s, weight=0.35) if s.rule == "harmful_code" else s for s in signals]
-    signals = [s for s in signals if s.weight > 0]
-    out = []
-    for finding in together(signals):
-        explained = around.prose >= 8 and around.in_code(finding.start, finding.end)
-        if around.talked_about(finding.start, finding.end) and (explained or around.quoted(finding.start, finding.end)):
-            finding = replace(finding, score=round(finding.score * _EXPLAINED, 3))
-        out.append(finding)
-    return out
+    return together(s for s in signals if s.weight > 0)
+
+
+def _in_context(signal: Signal, around: Context) -> Signal:
+    """A signal that counts little where such things are talked about and it is quoted, or code in a page of prose."""
+    explained = around.prose >= 8 and around.in_code(signal.start, signal.end)
+    apart = signal.weight > 0 and (explained or around.quoted(signal.start, signal.end))
+    if apart and around.talked_about(signal.start, signal.end):
+        return replace(signal, weight=signal.weight * _EXPLAINED)
+    return signal
+
+
+def _weakened(example: Signal, signals: Sequence[Signal]) -> bool:
+    """Does the sentence that resembles an attack hold only such orders as are reported, forbidden or quoted?"""
+    inside = [s.weight for s in signals if s.start < example.end and example.start < s.end and s.weight]
+    return bool(inside) and max(inside) <= 0.3
 
 
 def _read(view: View, text: str) -> list[Signal]:
@@ -123,8 +137,11 @@ def _read(view: View, text: str) -> list[Signal]:
     return out
 
 
-def _words(view: View) -> list[Signal]:
-    return [_moved(s, view) for s in grammar().signals(view.text)]
+def _words(view: View, plain: View | None = None) -> list[Signal]:
+    """Signals of the words; of another reading of ``plain``, those alone that it does not show itself."""
+    same = plain.text if plain is not None and len(plain.text) == len(view.text) else ""
+    found = grammar().signals(view.text)
+    return [_moved(s, view) for s in found if not same or view.text[s.start : s.end] != same[s.start : s.end]]
 
 
 def _moved(signal: Signal, view: View) -> Signal:
@@ -143,10 +160,12 @@ def _unmapped(view: View, signals: Sequence[Signal]) -> list[tuple[int, int]]:
 def _payloads(kind: str, text: str, around: Context) -> list[Finding]:
     find = _PAYLOADS[kind]
     out = []
-    for finding in together(find(text), 200):
-        if around.explained(finding.start, finding.end):
-            finding = replace(finding, score=round(finding.score * _EXPLAINED, 3))
-        out.append(finding)
+    weighed = (
+        replace(s, weight=s.weight * _EXPLAINED) if around.explained(s.start, s.end) else s
+        for s in find(text)
+        if s.weight
+    )
+    out += together(weighed, 200)
     if len(text) <= 600 and _PERCENT.search(text):
         plain = unquote(unquote(text))
         best = max(together(find(plain), 200), key=lambda f: f.score, default=None)

@@ -7,6 +7,7 @@ is computed. Placeholders, the documented example keys, hashes, UUIDs and embedd
 
 from __future__ import annotations
 
+# ruff: noqa: E501 - a pattern that is cut is hard to read
 import base64
 import binascii
 import json

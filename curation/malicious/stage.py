@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from curation.malicious import plugins
+from curation.malicious import plugins, secrets
 from curation.malicious.config import MaliciousConfig
 from curation.malicious.finding import Finding
 from curation.malicious.neutralise import applied, changes, moved, neutralise
@@ -21,7 +21,8 @@ STAGE = "malicious"
 _SHOWN = 60  # characters of a passage in an example
 _BATCH = 64
 _DATA = ("injection.toml", "exemplars.txt")
-_LONG = re.compile(r"[\w+/=-]{25,200}|[\w.+-]{1,60}@[\w.-]{1,60}")  # runs that may hold a secret or an address
+# Runs that may hold a secret, a number that identifies somebody, or an address.
+_LONG = re.compile(r"[\w+/=-]{25,200}|(?=[A-Za-z+/=_-]{0,60}\d)[\w+/=-]{9,200}|[\w.+-]{1,60}@[\w.-]{1,60}")
 _ORDERS = ("prompt_injection", "jailbreak")
 
 
@@ -149,6 +150,8 @@ def masked(text: str, finding: Finding) -> str:
     if finding.kind == "secret":
         return f"{finding.end - finding.start} characters"
     passage = text[finding.start : finding.start + 4 * _SHOWN]
+    for secret in sorted(secrets.found(passage), key=lambda f: -f.start):
+        passage = f"{passage[: secret.start]}[secret]{passage[secret.end :]}"
     flat = " ".join(passage.encode("ascii", "backslashreplace").decode().split())
     flat = flat.replace("<", "‹").replace(">", "›")
     hidden = "".join(c if c.isprintable() else "·" for c in flat)
