@@ -23,7 +23,7 @@ _MODE_TAG = re.compile(
     r"[<\[{(]/?\s?(?:system|admin|developer|debug|god|root|sudo)[ _-](?:mode|prompt|override|message|instructions?|note|command)[^>\]})\n]{0,40}[>\]})]"
 )
 _END = re.compile(
-    r"[-=*#<\[]{2,}\s{0,3}/?(?:end|stop|begin|start|new)(?: of)?(?: the)? (?:of )?(?:document|text|input|user input|user|context|prompt|"
+    r"(?<![-=*#<\[])[-=*#<\[]{2,40}\s{0,3}/?(?:end|stop|begin|start|new)(?: of)?(?: the)? (?:of )?(?:document|text|input|user input|user|context|prompt|"
     r"instructions?|system|email|article|data|conversation|session|query|task|message)\b"
 )
 _QUESTION = re.compile(r"(?:^|(?<=\s))(?:q|question|user|human|input)\s?:")
