@@ -218,7 +218,7 @@ def test_spans_hold_whatever_is_put_together(parts: list[str], between: str) -> 
     assert all(0 <= f.start < f.end <= len(text) for f in found)
 
 
-HOSTILE = ["a", " ", "<", "'", "ignore ", "on=", "{{", "%27", "AKIA", "`", "(", "\\", "or 1=", "password=", "a.b@", "\x00", "\ud800", "ǀ", "../",
+HOSTILE = ["a", "-", "<a ", " ", "<", "'", "ignore ", "on=", "{{", "%27", "AKIA", "`", "(", "\\", "or 1=", "password=", "a.b@", "\x00", "\ud800", "ǀ", "../",
            "I g n o r e ", "```\n", "    x\n", "ab ", "eyJ.", "-----BEGIN PRIVATE KEY-----", "://a:", "0", "=", "javascript", "select ", "&#", "union "]  # fmt: skip
 
 
