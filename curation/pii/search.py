@@ -35,6 +35,8 @@ _KNOWN = 0.5  # least score of a name whose parts are looked for in the rest of 
 _TELLING = 4  # least letters of such a part
 _MOST_PARTS = 2000
 _HANDICAP = 0.15  # by which names and places give way to numbers and addresses
+_MOST_ROUNDS = 3
+_CLOSE = 3  # characters
 _BLOCK = 6  # findings are looked up by stretches of 2**6 characters
 _NAME_PART = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 PLACEHOLDER = re.compile(rf"<(?:{'|'.join(TYPES)})(?::[0-9a-f]{{6,64}})?>")
@@ -86,7 +88,9 @@ def _find(seen: View, text: str, config: PiiConfig, wanted: frozenset[str], name
     return out
 
 
-def _settled(text: str, config: PiiConfig, wanted: frozenset[str], named: list[Found]) -> list[Found]:
+def _settled(text: str, config: PiiConfig, wanted: frozenset[str], named: list[Found], depth: int = 0) -> list[Found]:
+    if "<" in text:
+        text = PLACEHOLDER.sub(_blank, text)
     page = Page(text, wanted)
     found = list(_all(page, config, named))
     if {"DATE_TIME", "URL"} & wanted:
@@ -95,20 +99,39 @@ def _settled(text: str, config: PiiConfig, wanted: frozenset[str], named: list[F
     if "PERSON" in wanted:
         found = _spread(page, found)
     kept = [f for f in found if f.type in wanted and f.score >= least.get(f.type, config.threshold)]
-    if "<" in text:
-        kept = _outside(kept, [m.span() for m in PLACEHOLDER.finditer(text)])
-    return resolve(kept)
+    out = resolve(kept)
+    if not out or depth == _MOST_ROUNDS or not (_cut_off(kept, out) or _crowded(text, out)):
+        return out
+    # A number that ran into a surer one beside it: what is left of it is looked at by itself.
+    parts, last = [], 0
+    for f in out:
+        parts += [text[last : f.start], "\x00" * (f.end - f.start)]
+        last = f.end
+    more = _settled("".join((*parts, text[last:])), config, wanted, [], depth + 1)
+    return resolve([*out, *more])
 
 
-def _outside(found: list[Found], spans: list[tuple[int, int]]) -> list[Found]:
-    """The findings that touch no placeholder: what was masked before is not masked again."""
-    starts = [start for start, _ in spans]
+def _crowded(text: str, out: list[Found]) -> bool:
+    """Does a finding stand so close to other digits that a recogniser may have taken them for one number?"""
+    return any(
+        c.isdigit() for f in out for c in text[max(0, f.start - _CLOSE) : f.start] + text[f.end : f.end + _CLOSE]
+    )
 
-    def free(f: Found) -> bool:
-        place = bisect.bisect_left(starts, f.end)
-        return not place or spans[place - 1][1] <= f.start
 
-    return [f for f in found if free(f)]
+def _cut_off(kept: list[Found], out: list[Found]) -> bool:
+    """Did a finding give way that covers more than one that stays?"""
+    starts = [f.start for f in out]
+
+    def within(f: Found) -> bool:
+        place = bisect.bisect_right(starts, f.start) - 1
+        return place >= 0 and f.end <= out[place].end
+
+    return not all(within(f) for f in kept)
+
+
+def _blank(placeholder: re.Match[str]) -> str:
+    """As many NULs: what was masked before is neither masked again nor tells what stands beside it."""
+    return "\x00" * len(placeholder[0])
 
 
 def _all(page: Page, config: PiiConfig, named: list[Found]) -> Iterator[Found]:
