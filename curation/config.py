@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from curation.decontaminate.config import DecontaminateConfig
 from curation.dedupe_config import CopiesConfig
 from curation.malicious.config import MaliciousConfig
 from curation.pii.config import PiiConfig
@@ -48,6 +49,7 @@ class CurationConfig(Section):
     toxicity: ToxicityConfig = ToxicityConfig()
     dedupe: CopiesConfig = CopiesConfig()
     semantic: Semantic = Semantic()
+    decontaminate: DecontaminateConfig = DecontaminateConfig()
 
 
 class JudgeConfig(Section):

@@ -62,7 +62,9 @@ class Config(Section):
 
 DEFAULT_FILE = "datagen.yaml"
 MAX_FILE_BYTES = 1_000_000
-_PATHS = (("sources", "paths"), ("generator", "examples"), ("generator", "prompts"), ("limits", "prices"))
+_PATHS = (
+    "sources.paths", "generator.examples", "generator.prompts", "limits.prices", "curation.decontaminate.against",
+)  # fmt: skip
 
 
 def default_file() -> Path | None:
@@ -212,8 +214,11 @@ def _odd(error: Exception) -> str:
 
 
 def _anchor(tree: dict[str, Any], folder: Path) -> None:
-    for section, key in _PATHS:
-        part = tree.get(section)
+    for name in _PATHS:
+        *sections, key = name.split(".")
+        part: Any = tree
+        for section in sections:
+            part = part.get(section) if isinstance(part, dict) else None
         if not isinstance(part, dict):
             continue
         value = part.get(key)

@@ -42,7 +42,7 @@ class Step:
 
     name: str
     always: bool
-    stages: Callable[[Config, Sequence[Path]], list[Map | Fold]]
+    stages: Callable[[Config], list[Map | Fold]]
     status: Callable[[Config], str] = lambda config: ""
 
 
@@ -110,7 +110,10 @@ def curate(
     Raises:
         DatagenError: wrong usage (exit code 2), or stopped early and resumable (3).
     """
-    wanted = chosen(only, against)
+    if against:
+        held = config.curation.decontaminate.model_copy(update={"against": tuple(str(p.resolve()) for p in against)})
+        config = config.model_copy(update={"curation": config.curation.model_copy(update={"decontaminate": held})})
+    wanted = chosen(only, bool(config.curation.decontaminate.against))
     _apart(paths, out)
     store = Store(out / WORK)
     with store.locked():
@@ -122,7 +125,7 @@ def curate(
             notes = [note for step in wanted if (note := step.status(config))]
             for note in notes:
                 listener.note(note)
-            nodes = plan([ReadRows(fields), *(stage for step in wanted for stage in step.stages(config, against))])
+            nodes = plan([ReadRows(fields), *(stage for step in wanted for stage in step.stages(config))])
             sources = [Source(digest([f.path, f.start, f.sha256]), (f,)) for f in files]
             events.emit("run", files=len(files), shards=len(sources), skipped=0)
             runner = Runner(store, nodes, sources, _engine(config, files), events)
@@ -136,7 +139,7 @@ def curate(
     return Outcome(out, report)
 
 
-def chosen(only: Iterable[str], against: Sequence[Path] = ()) -> list[Step]:
+def chosen(only: Iterable[str], against: bool = False) -> list[Step]:
     """The steps to do, in the order in which they are done.
 
     Raises:
@@ -162,7 +165,7 @@ def chosen(only: Iterable[str], against: Sequence[Path] = ()) -> list[Step]:
     return [step for name, step in STEPS.items() if name in wanted]
 
 
-def _rules(config: Config, against: Sequence[Path]) -> list[Map | Fold]:
+def _rules(config: Config) -> list[Map | Fold]:
     from curation.rules import Rules
 
     return [Rules(config.curation.rules, config.curation.semantic.embed)]
@@ -175,22 +178,28 @@ STEPS: dict[str, Step] = {
         Step(
             "pii",
             True,
-            lambda config, _: [*steps.personal_data(config.curation)],
+            lambda config: [*steps.personal_data(config.curation)],
             lambda config: steps.personal_data_status(config.curation),
         ),
         Step(
             "malicious",
             True,
-            lambda config, _: [*steps.malicious(config.curation)],
+            lambda config: [*steps.malicious(config.curation)],
             lambda config: steps.malicious_status(config.curation),
         ),
-        Step("toxicity", True, lambda config, _: [*steps.toxicity(config.curation)]),
-        Step("dedupe", True, lambda config, _: steps.copies(config.curation)),
+        Step("toxicity", True, lambda config: [*steps.toxicity(config.curation)]),
+        Step("dedupe", True, lambda config: steps.copies(config.curation)),
         Step(
             "semantic",
             False,
-            lambda config, _: steps.meaning(config.curation),
+            lambda config: steps.meaning(config.curation),
             lambda config: steps.meaning_status(config.curation),
+        ),
+        Step(
+            "decontaminate",
+            False,
+            lambda config: [*steps.contamination(config.curation)],
+            lambda config: steps.contamination_status(config.curation),
         ),
     )
 }

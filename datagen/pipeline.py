@@ -138,6 +138,8 @@ def stages(
     ]
     if any(recipe.name == "instruct" for recipe, _ in chosen):
         line.append(Novelty(generator.instruct.novelty, seen=list(shown.values())))
+    if curation.decontaminate.against:
+        line += steps.contamination(curation)
     if curation.semantic.enabled:
         line += steps.meaning(curation)
     if models.judge is not None:

@@ -75,6 +75,20 @@ def meaning(config: CurationConfig) -> list[Map | Fold]:
     return [Embed(config.semantic.embed), DropSemantic(config.semantic)]
 
 
+def contamination(config: CurationConfig) -> list[Map]:
+    """Samples that repeat an evaluation set."""
+    from curation.decontaminate import Decontaminate
+
+    return [Decontaminate(config.decontaminate)]
+
+
+def contamination_status(config: CurationConfig) -> str:
+    """What of that comparison cannot be done, or ""."""
+    from curation.decontaminate import status
+
+    return str(status(config.decontaminate))
+
+
 def missing(config: CurationConfig) -> list[str]:
     """What of the wanted steps cannot be done on this machine, a sentence each."""
     found = []
@@ -84,6 +98,8 @@ def missing(config: CurationConfig) -> list[str]:
         found.append(malicious_status(config))
     if config.semantic.enabled:
         found.append(meaning_status(config))
+    if config.decontaminate.against:
+        found.append(contamination_status(config))
     return [note for note in found if note]
 
 

