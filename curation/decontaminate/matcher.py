@@ -47,19 +47,30 @@ class Matcher:
     Args:
         against: the evaluation texts.
         config: see :class:`~curation.decontaminate.config.DecontaminateConfig`.
+        vectors: (n, d) embeddings of ``against``, unit rows, where they are at hand; else they are made when needed.
     """
 
-    def __init__(self, against: Sequence[str], config: DecontaminateConfig = DecontaminateConfig()) -> None:
+    def __init__(
+        self,
+        against: Sequence[str],
+        config: DecontaminateConfig = DecontaminateConfig(),
+        vectors: npt.NDArray[np.float32] | None = None,
+    ) -> None:
         self.against = list(against)
         self.config = config
         self._ngrams = Ngrams(self.against, config.ngram)
         self._numbers = [numbers(text) for text in self.against]
         self._stems = [stems(text) for text in self.against]
         self._rarity = Rarity(self._stems)
-        self._vectors: npt.NDArray[np.float32] | None = None
+        self._vectors = vectors
 
-    def match(self, texts: Sequence[str]) -> list[Match | None]:
-        """The evaluation text that each text repeats, the likest; None for a text that repeats none."""
+    def match(self, texts: Sequence[str], vectors: npt.NDArray[np.float32] | None = None) -> list[Match | None]:
+        """The evaluation text that each text repeats, the likest; None for a text that repeats none.
+
+        Args:
+            texts: any texts.
+            vectors: their embeddings, where they are at hand.
+        """
         if not self.against:
             return [None] * len(texts)
         out: list[Match | None] = []
@@ -70,15 +81,19 @@ class Matcher:
                 out.append(Match(*covered, "ngram", overlap(text, self.against[covered[0]])))
         rest = [i for i, found in enumerate(out) if found is None and texts[i].strip()]
         if rest and self.config.rewordings and embed.available(self.config.embed):
-            for i, found in zip(rest, self._reworded([texts[i] for i in rest]), strict=True):
+            for i, found in zip(
+                rest,
+                self._reworded([texts[i] for i in rest], vectors[rest] if vectors is not None else None),
+                strict=True,
+            ):
                 out[i] = found
         return out
 
-    def _reworded(self, texts: Sequence[str]) -> list[Match | None]:
-        model = embed.load(self.config.embed)
+    def _reworded(self, texts: Sequence[str], rows: npt.NDArray[np.float32] | None) -> list[Match | None]:
         if self._vectors is None:
-            self._vectors = model.encode(self.against)
-        rows = model.encode(texts)
+            self._vectors = embed.load(self.config.embed).encode(self.against)
+        if rows is None:
+            rows = embed.load(self.config.embed).encode(texts)
         out: list[Match | None] = []
         for low in range(0, len(texts), _ROWS):
             block = rows[low : low + _ROWS]
