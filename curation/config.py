@@ -11,6 +11,7 @@ from curation.dedupe_config import CopiesConfig
 from curation.malicious.config import MaliciousConfig
 from curation.pii.config import PiiConfig
 from curation.rules_config import RulesConfig as RulesConfig
+from curation.select_config import SelectConfig
 from curation.semantic_config import SemanticConfig
 from curation.toxicity.config import ToxicityConfig
 from datagen.core.section import Section
@@ -50,6 +51,7 @@ class CurationConfig(Section):
     dedupe: CopiesConfig = CopiesConfig()
     semantic: Semantic = Semantic()
     decontaminate: DecontaminateConfig = DecontaminateConfig()
+    select: SelectConfig = SelectConfig()
 
 
 class JudgeConfig(Section):

@@ -81,7 +81,7 @@ def facility_location(
             heapq.heappop(heap)
             continue
         if seen < len(chosen):
-            stale = []
+            stale: list[int] = []
             while heap and len(stale) < found.batch and heap[0][2] < len(chosen):
                 stale.append(heapq.heappop(heap)[1])
             for row, gain in zip(stale, found.gains(stale, best) * found.each + worth[stale], strict=True):

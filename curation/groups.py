@@ -82,7 +82,7 @@ class Group:
                 self._method.append(METHODS.index(match.method))
 
     def settle(self, keep: Literal["first", "longest", "score"], mode: Literal["chained", "greedy"]) -> None:
-        """Decide on all records seen."""
+        """Decide on all records seen. What was told as kept before stays so, and comes first."""
         pairs = Pairs(
             np.array(self._left, np.int32),
             np.array(self._right, np.int32),
@@ -97,6 +97,9 @@ class Group:
             a, b = self._index.text(self._number[i]), self._index.text(self._number[j])
             return differs(a, b) and bool(self._guard(a, b))
 
+        for place in range(self._told):
+            if place not in self._drops:
+                self._worth[place] = float("inf")
         rank = ranks(len(self._names), keep, self._worth)
         found = resolve(rank, pairs, mode, differ if self._guard is not None else None)
         self._drops = self._explained(found)

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 Vectors = npt.NDArray[np.float16] | npt.NDArray[np.float32]
+Reals = npt.NDArray[np.float64]
 Whole = npt.NDArray[np.int64]
 Steps = npt.NDArray[np.int32]
 Index = slice | npt.NDArray[np.int64]
@@ -43,10 +44,10 @@ class Likeness(Protocol):
     each: float
     batch: int
 
-    def sums(self) -> npt.NDArray[np.float64]:
+    def sums(self) -> Reals:
         """(n,) Steps of each candidate to all rows that are to be represented."""
 
-    def gains(self, rows: list[int], best: Steps) -> npt.NDArray[np.float64]:
+    def gains(self, rows: list[int], best: Steps) -> Reals:
         """Steps that each candidate adds to the best that the rows to be represented have."""
 
     def of(self, j: int) -> tuple[Index, Steps]:
@@ -81,10 +82,11 @@ class _Pairs:
         np.maximum(self._steps, self._steps.T, out=self._steps)
         np.fill_diagonal(self._steps, SCALE)
 
-    def sums(self) -> npt.NDArray[np.float64]:
-        return self._steps.sum(axis=1, dtype=np.int64).astype(np.float64)
+    def sums(self) -> Reals:
+        found: Reals = self._steps.sum(axis=1, dtype=np.int64).astype(np.float64)
+        return found
 
-    def gains(self, rows: list[int], best: Steps) -> npt.NDArray[np.float64]:
+    def gains(self, rows: list[int], best: Steps) -> Reals:
         return _more(self._steps[rows], best)
 
     def of(self, j: int) -> tuple[Index, Steps]:
@@ -108,10 +110,10 @@ class _Near:
         self._bounds = np.searchsorted(keys, np.arange(count + 1) * count)
         self._others = keys % count
 
-    def sums(self) -> npt.NDArray[np.float64]:
+    def sums(self) -> Reals:
         return np.add.reduceat(self._steps.astype(np.int64), self._bounds[:-1]).astype(np.float64)
 
-    def gains(self, rows: list[int], best: Steps) -> npt.NDArray[np.float64]:
+    def gains(self, rows: list[int], best: Steps) -> Reals:
         return np.concatenate([_more(steps[None], best[others]) for others, steps in map(self.of, rows)])
 
     def of(self, j: int) -> tuple[Index, Steps]:
@@ -131,7 +133,7 @@ class _Sampled:
         self._sample = np.asarray(vectors[places], np.float32)
         self._position = dict(zip(places.tolist(), range(len(places)), strict=True))
 
-    def sums(self) -> npt.NDArray[np.float64]:
+    def sums(self) -> Reals:
         out = np.zeros(len(self._vectors))
         for begin in range(0, len(out), _BLOCK):
             block = np.asarray(self._vectors[begin : begin + _BLOCK], np.float32)
@@ -141,7 +143,7 @@ class _Sampled:
             out[begin : begin + len(block)] = steps.sum(axis=1, dtype=np.int64)
         return out
 
-    def gains(self, rows: list[int], best: Steps) -> npt.NDArray[np.float64]:
+    def gains(self, rows: list[int], best: Steps) -> Reals:
         steps = _steps(np.asarray(self._vectors[rows], np.float32) @ self._sample.T)
         for at, row in enumerate(rows):
             if row in self._position:
@@ -162,8 +164,9 @@ def _steps(cosines: npt.NDArray[np.float32]) -> Steps:
     return np.rint(np.clip(cosines, 0, 1) * SCALE).astype(np.int32)
 
 
-def _more(steps: Steps, best: Steps) -> npt.NDArray[np.float64]:
-    return np.maximum(steps - best, 0).sum(axis=1, dtype=np.int64).astype(np.float64)
+def _more(steps: Steps, best: Steps) -> Reals:
+    found: Reals = np.maximum(steps - best, 0).sum(axis=1, dtype=np.int64).astype(np.float64)
+    return found
 
 
 def _neighbours(vectors: Vectors, most: int) -> tuple[Whole, Whole, Steps]:
@@ -193,17 +196,16 @@ def _neighbours(vectors: Vectors, most: int) -> tuple[Whole, Whole, Steps]:
             part = own[begin : begin + _BLOCK]
             steps = _steps(np.asarray(vectors[part], np.float32) @ columns.T)
             found.append(_nearest(part, others, steps, most))
-    i, j, steps = zip(*found, strict=True)
-    return np.concatenate(i), np.concatenate(j), np.concatenate(steps)
+    i, j, like = zip(*found, strict=True)
+    return np.concatenate(i), np.concatenate(j), np.concatenate(like)
 
 
 def _nearest(rows: Whole, others: Whole, steps: Steps, most: int) -> tuple[Whole, Whole, Steps]:
+    places: Whole = np.tile(np.arange(steps.shape[1]), (len(steps), 1))
     if steps.shape[1] > most:
         places = np.argpartition(-steps, most, axis=1)[:, :most]
-    else:
-        places = np.broadcast_to(np.arange(steps.shape[1]), steps.shape)
-    values = np.take_along_axis(steps, places, 1).ravel()
-    i, j = np.repeat(rows, places.shape[1]), others[places.ravel()]
+    values = np.take_along_axis(steps, places, 1).reshape(-1)
+    i, j = np.repeat(rows, places.shape[1]), others[places.reshape(-1)]
     kept = (values > 0) & (i != j)
     return i[kept], j[kept], values[kept]
 

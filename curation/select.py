@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from curation.choose import Choice, Pool
+from curation.profiles import UNTOUCHED
+from curation.select_config import SelectConfig
 from datagen.core.hashing import fraction
 from datagen.core.record import AnyRecord, Sample, Verdict
 from datagen.core.stage import Fold, Shard
@@ -48,54 +51,67 @@ class Select(Fold):
     def _decide(self, record: AnyRecord) -> AnyRecord:
         if not isinstance(record, Sample) or record.verdict is not None or self.threshold is None:
             return record
+        if record.recipe in UNTOUCHED:
+            return record
         verdict = below(record, self.threshold)
         return record.model_copy(update={"verdict": verdict}) if verdict else record
 
 
 class SelectBest(Select):
-    """As :class:`Select`, once everything has been seen; of what passes it keeps the ``target`` best.
+    """As :class:`Select`, once everything has been seen; of what passes it keeps ``target`` samples.
 
-    Best is the highest score, then the smallest id. While rounds go on it tells what passes so far.
+    Which ones the configuration says; by default those of the highest score, then of the smallest id. While rounds go
+    on it tells what passes so far.
 
-    Memory: one (score, id) pair a passing sample, and up to 8 instructions a chunk.
+    Memory: some 100 bytes a passing sample, with ``remember`` up to 8 instructions a chunk. With ``diverse`` also the
+    vectors, half a megabyte for each thousand, while the choice is made; until then they lie in a temporary file.
 
     Args:
         threshold: as of :class:`Select`.
         target: samples to keep; 0: all that pass.
+        config: see :class:`~curation.select_config.SelectConfig`.
+        remember: instructions of what passes, for rounds to come.
     """
 
     barrier = True
 
-    def __init__(self, threshold: float | None, target: int = 0) -> None:
+    def __init__(
+        self, threshold: float | None, target: int = 0, config: SelectConfig = SelectConfig(), *, remember: bool = False
+    ) -> None:
         super().__init__(threshold)
+        self.asks_again = remember
         self.target = target
+        self.config = config
+        self.remember = remember
         self.begin()
 
     def fingerprint(self) -> dict[str, Any]:
-        """The threshold and the target."""
-        return {**super().fingerprint(), "target": self.target}
+        """The threshold, the target and the configuration."""
+        return {**super().fingerprint(), "target": self.target, "select": self.config.model_dump(mode="json")}
 
     def begin(self) -> None:
         """Forget the last run."""
-        self._ranked: list[tuple[float, str]] = []
-        self._chosen: set[str] | None = None
+        self._pool = Pool(self.config)
+        self._chosen: Choice | None = None
         self._of_chunk: dict[str, list[str]] = {}
         self._of_recipe: dict[str, list[str]] = {}
 
     def see(self, shard: Shard) -> None:
-        """Note the scores of what passes the threshold."""
+        """Note what passes the threshold."""
         for record in shard:
             decided = self._decide(record)
-            if isinstance(decided, Sample) and decided.verdict is None:
-                self._ranked.append((-(decided.score or 0.0), decided.id))
+            if isinstance(decided, Sample) and decided.verdict is None and decided.recipe not in UNTOUCHED:
+                self._pool.add(decided)
+                if not self.remember:
+                    continue
                 told = next((m.content for m in decided.messages if m.role == "user"), "")[:MAX_TOLD]
                 _keep(self._of_chunk.setdefault(decided.lineage.chunk, []), told, MOST_OF_CHUNK)
                 _keep(self._of_recipe.setdefault(decided.recipe, []), told, MOST_OF_RECIPE)
 
     @property
     def passing(self) -> int:
-        """Samples that pass the threshold so far."""
-        return len(self._ranked)
+        """Samples that pass the threshold so far, of each document no more than may be kept."""
+        return self._pool.eligible
 
     def instructions(self, chunk: str) -> tuple[str, ...]:
         """The first instructions of passing samples made of a chunk, at most 8."""
@@ -108,17 +124,20 @@ class SelectBest(Select):
         return tuple(dict.fromkeys((pool[begin:] + pool[:begin])[:SEEDS]))
 
     def emit(self, shard: Shard) -> list[AnyRecord]:
-        """The shard with verdicts on what is not among the best."""
-        if not self.target:
-            return super().emit(shard)
+        """The shard with verdicts on what is not chosen, and without vectors."""
         if self._chosen is None:
-            self._chosen = {name for _, name in sorted(self._ranked)[: self.target]}
-        surplus = Verdict(stage="select", reason="over_target", evidence=f"the {self.target} best were asked for")
+            self._chosen = self._pool.choose(self.target)
         out: list[AnyRecord] = []
         for record in super().emit(shard):
-            if isinstance(record, Sample) and record.verdict is None and record.id not in self._chosen:
-                record = record.model_copy(update={"verdict": surplus})
-            out.append(record)
+            update: dict[str, Any] = {}
+            if isinstance(record, Sample):
+                if record.vector is not None:
+                    update["vector"] = None
+                if record.verdict is None and record.recipe not in UNTOUCHED:
+                    told = self._chosen.told(record)
+                    if told is not None:
+                        update["verdict"] = Verdict(stage=self.name, reason=told[0], evidence=told[1])
+            out.append(record.model_copy(update=update) if update else record)
         return out
 
 

@@ -335,6 +335,10 @@ def curate(
         Optional[list[Path]],  # noqa: UP045
         typer.Option("--against", metavar="FILE", help="Evaluation set that no row may repeat; repeat for several."),
     ] = None,
+    target: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option("--target", metavar="N", min=1, help="Rows to keep: adds the step select, docs/selection.md."),
+    ] = None,
     field: Annotated[
         Optional[list[str]],  # noqa: UP045
         typer.Option("--field", metavar="NAME", help="Field that holds a text; repeat. Default: by the row's form."),
@@ -359,7 +363,7 @@ def curate(
     settled = curation.configure(config, settings or [])
     with Progress() as progress:
         outcome = curation.curate(
-            files, out, settled, progress, only=only or (), against=against or (), fields=field or ()
+            files, out, settled, progress, only=only or (), against=against or (), fields=field or (), target=target
         )
     if as_json:
         typer.echo(json.dumps(outcome.report, ensure_ascii=False))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,13 +36,13 @@ class Step:
     Attributes:
         name: as in ``--only``.
         always: is it done where none is named?
-        stages: what it consists of.
+        stages: what it consists of, by the configuration and the names of all wanted steps.
         status: one sentence on what of it is missing on this machine, or "".
     """
 
     name: str
     always: bool
-    stages: Callable[[Config], list[Map | Fold]]
+    stages: Callable[[Config, Collection[str]], list[Map | Fold]]
     status: Callable[[Config], str] = lambda config: ""
 
 
@@ -95,6 +95,7 @@ def curate(
     only: Iterable[str] = (),
     against: Sequence[Path] = (),
     fields: Sequence[str] = (),
+    target: int | None = None,
 ) -> Outcome:
     """Curate rows, or go on with it.
 
@@ -106,6 +107,7 @@ def curate(
         only: names of :data:`STEPS`; empty: all that are always done.
         against: evaluation sets that no row may repeat.
         fields: names of the fields that hold the texts; empty: found by the row's form.
+        target: rows to keep; None: all, and ``limits.target`` where the selection is asked for by name.
 
     Raises:
         DatagenError: wrong usage (exit code 2), or stopped early and resumable (3).
@@ -113,7 +115,14 @@ def curate(
     if against:
         held = config.curation.decontaminate.model_copy(update={"against": tuple(str(p.resolve()) for p in against)})
         config = config.model_copy(update={"curation": config.curation.model_copy(update={"decontaminate": held})})
-    wanted = chosen(only, bool(config.curation.decontaminate.against))
+    if target is not None:
+        config = config.model_copy(update={"limits": config.limits.model_copy(update={"target": target})})
+    wanted = chosen(
+        only,
+        against=bool(config.curation.decontaminate.against),
+        target=bool(target),
+        selects=steps.selects(config.curation, config.limits.target),
+    )
     _apart(paths, out)
     store = Store(out / WORK)
     with store.locked():
@@ -125,7 +134,8 @@ def curate(
             notes = [note for step in wanted if (note := step.status(config))]
             for note in notes:
                 listener.note(note)
-            nodes = plan([ReadRows(fields), *(stage for step in wanted for stage in step.stages(config))])
+            names = [step.name for step in wanted]
+            nodes = plan([ReadRows(fields), *(stage for step in wanted for stage in step.stages(config, names))])
             sources = [Source(digest([f.path, f.start, f.sha256]), (f,)) for f in files]
             events.emit("run", files=len(files), shards=len(sources), skipped=0)
             runner = Runner(store, nodes, sources, _engine(config, files), events)
@@ -139,11 +149,17 @@ def curate(
     return Outcome(out, report)
 
 
-def chosen(only: Iterable[str], against: bool = False) -> list[Step]:
+def chosen(only: Iterable[str], against: bool = False, target: bool = False, selects: bool = False) -> list[Step]:
     """The steps to do, in the order in which they are done.
 
+    Args:
+        only: names; empty: all that are always done.
+        against: there is something that no row may repeat.
+        target: so many rows are wanted, which asks for the selection.
+        selects: the selection may leave something out.
+
     Raises:
-        UsageError: an unknown name, or ``decontaminate`` without anything to compare with.
+        UsageError: an unknown name, or one of a step that has nothing to go by.
     """
     names = [name for given in only for name in given.replace(",", " ").split()]
     for name in names:
@@ -159,16 +175,30 @@ def chosen(only: Iterable[str], against: bool = False) -> list[Step]:
             "The step compares rows with evaluation sets, and none is named.",
             "Name files with --against FILE.",
         )
+    if "select" in names and not selects:
+        raise UsageError(
+            "There is nothing to select by.",
+            "The step leaves rows out where there are more than are wanted, and no number is given.",
+            "Say how many rows to keep with --target N, or how many of a file with "
+            "--set curation.select.per_document=N.",
+        )
     wanted = set(names) or {step.name for step in STEPS.values() if step.always}
     if against:
         wanted.add("decontaminate")
+    if target:
+        wanted.add("select")
     return [step for name, step in STEPS.items() if name in wanted]
 
 
-def _rules(config: Config) -> list[Map | Fold]:
+def _rules(config: Config, wanted: Collection[str] = ()) -> list[Map | Fold]:
     from curation.rules import Rules
 
     return [Rules(config.curation.rules, config.curation.semantic.embed)]
+
+
+def _meaning(config: Config, wanted: Collection[str]) -> list[Map | Fold]:
+    compared = "select" in wanted and steps.compares(config.curation, config.limits.target)
+    return steps.meaning(config.curation, leave=compared)
 
 
 STEPS: dict[str, Step] = {
@@ -178,28 +208,36 @@ STEPS: dict[str, Step] = {
         Step(
             "pii",
             True,
-            lambda config: [*steps.personal_data(config.curation)],
+            lambda config, wanted: [*steps.personal_data(config.curation)],
             lambda config: steps.personal_data_status(config.curation),
         ),
         Step(
             "malicious",
             True,
-            lambda config: [*steps.malicious(config.curation)],
+            lambda config, wanted: [*steps.malicious(config.curation)],
             lambda config: steps.malicious_status(config.curation),
         ),
-        Step("toxicity", True, lambda config: [*steps.toxicity(config.curation)]),
-        Step("dedupe", True, lambda config: steps.copies(config.curation)),
+        Step("toxicity", True, lambda config, wanted: [*steps.toxicity(config.curation)]),
+        Step("dedupe", True, lambda config, wanted: steps.copies(config.curation)),
         Step(
             "semantic",
             False,
-            lambda config: steps.meaning(config.curation),
+            _meaning,
             lambda config: steps.meaning_status(config.curation),
         ),
         Step(
             "decontaminate",
             False,
-            lambda config: [*steps.contamination(config.curation)],
+            lambda config, wanted: [*steps.contamination(config.curation)],
             lambda config: steps.contamination_status(config.curation),
+        ),
+        Step(
+            "select",
+            False,
+            lambda config, wanted: steps.selection(
+                config.curation, config.limits.target, embedded="semantic" in wanted
+            ),
+            lambda config: steps.selection_status(config.curation, config.limits.target),
         ),
     )
 }

@@ -98,7 +98,6 @@ def stages(
     from curation.normalize import Normalize
     from curation.novelty import Novelty
     from curation.rules import Rules
-    from curation.select import Select, SelectBest
     from curation.sketch import Sketch
     from datagen.generate import attributes
     from datagen.generate.generate import Generate
@@ -111,7 +110,8 @@ def stages(
     threshold = config.judge.threshold if config.judge.enabled else None
     repeated = rounds is not None and (rounds.target > 0 or rounds.passes > 1)
     target = config.limits.target
-    select = SelectBest(threshold, target) if repeated or target else Select(threshold)
+    selection = steps.selection(curation, target, threshold, embedded=curation.semantic.enabled, rounds=repeated)
+    accepted: Any = selection[-1] if repeated else None
     chosen = recipes(config, models, gold)
     shown = _shown([recipe for recipe, _ in chosen], gold)
     line: list[Map | Fold] = [
@@ -128,7 +128,7 @@ def stages(
             shots=generator.shots,
             selection=generator.selection,
             rounds=rounds,
-            accepted=select if repeated and isinstance(select, SelectBest) else None,
+            accepted=accepted,
         ),
         Generate([recipe for recipe, _ in chosen], models.generator),
         Normalize(),
@@ -141,14 +141,14 @@ def stages(
     if curation.decontaminate.against:
         line += steps.contamination(curation)
     if curation.semantic.enabled:
-        line += steps.meaning(curation)
+        line += steps.meaning(curation, leave=steps.compares(curation, target))
     if models.judge is not None:
         from curation.judge import Judge
 
         line.append(Judge(config.judge, models.judge, generator.prompts))
     elif config.judge.enabled:
         line.append(HeuristicScore())
-    line.append(select)
+    line += selection
     if config.generator.preference.share and models.generator is not None:
         line += pair_stages(config, models)
     return line
@@ -349,5 +349,5 @@ def _facts(config: Config, models: Models, nodes: list[Node], shards: list[list[
         rounds=rounds.number,
         gave_up=rounds.why,
         usage=results.usage(models.log, config) if models.log is not None else None,
-        missing=tuple(steps.missing(config.curation)),
+        missing=tuple(steps.missing(config.curation, config.limits.target)),
     )

@@ -7,6 +7,10 @@ from collections.abc import Mapping
 from curation.config import CurationConfig
 from datagen.core.stage import Fold, Map
 
+UNUSED = (
+    "Selection: curation.select.strategy is {}, but nothing is left out: there is neither a target nor a limit "
+    "for each document."
+)
 DOCUMENTS, CHUNKS, SAMPLES = "document", "chunk", "sample"
 
 
@@ -68,11 +72,45 @@ def copies(config: CurationConfig, protected: Mapping[str, str] | None = None) -
     ]
 
 
-def meaning(config: CurationConfig) -> list[Map | Fold]:
-    """Duplicates by meaning."""
+def meaning(config: CurationConfig, *, leave: bool = False) -> list[Map | Fold]:
+    """Duplicates by meaning; ``leave``: the vectors are needed later on."""
     from curation.semantic import DropSemantic, Embed
 
-    return [Embed(config.semantic.embed), DropSemantic(config.semantic)]
+    return [Embed(config.semantic.embed), DropSemantic(config.semantic, leave=leave)]
+
+
+def selects(config: CurationConfig, target: int) -> bool:
+    """Whether samples that pass may be left out."""
+    return bool(target or config.select.per_document)
+
+
+def compares(config: CurationConfig, target: int) -> bool:
+    """Whether the selection compares samples by vectors, and there is a model to make them."""
+    if config.select.strategy != "diverse" or not selects(config, target):
+        return False
+    from curation import embed
+
+    return embed.available(config.semantic.embed)
+
+
+def selection(
+    config: CurationConfig, target: int, threshold: float | None = None, *, embedded: bool = False, rounds: bool = False
+) -> list[Map | Fold]:
+    """Which samples are kept where there are more than are wanted.
+
+    Args:
+        threshold: least score of a kept sample; None: any.
+        embedded: the samples have vectors already.
+        rounds: it is asked, after each round of generation, what passed.
+    """
+    from curation.select import Select, SelectBest
+    from curation.semantic import Embed
+
+    if not rounds and not selects(config, target):
+        return [Select(threshold)]
+    wanted = compares(config, target) and not embedded
+    best = SelectBest(threshold, target, config.select, remember=rounds)
+    return [*([Embed(config.semantic.embed)] if wanted else []), best]
 
 
 def contamination(config: CurationConfig) -> list[Map]:
@@ -89,7 +127,7 @@ def contamination_status(config: CurationConfig) -> str:
     return str(status(config.decontaminate))
 
 
-def missing(config: CurationConfig) -> list[str]:
+def missing(config: CurationConfig, target: int = 0) -> list[str]:
     """What of the wanted steps cannot be done on this machine, a sentence each."""
     found = []
     if config.pii.enabled:
@@ -100,6 +138,7 @@ def missing(config: CurationConfig) -> list[str]:
         found.append(meaning_status(config))
     if config.decontaminate.against:
         found.append(contamination_status(config))
+    found.append(selection_status(config, target))
     return [note for note in found if note]
 
 
@@ -115,6 +154,15 @@ def malicious_status(config: CurationConfig) -> str:
     from curation.malicious import status
 
     return f"Malicious content: {status(config.malicious).sentence}"
+
+
+def selection_status(config: CurationConfig, target: int) -> str:
+    """What of the selection cannot be done, or ""."""
+    from curation.choose import status
+
+    if not selects(config, target):
+        return UNUSED.format(config.select.strategy) if config.select.strategy != "score" else ""
+    return status(config.select, config.semantic.embed)
 
 
 def meaning_status(config: CurationConfig) -> str:

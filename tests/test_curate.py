@@ -66,6 +66,33 @@ def test_the_same_command_again_writes_the_same_bytes_without_work(tmp_path: Pat
     assert sum(event["event"] == "start" for event in last) == 1
 
 
+def test_a_target_keeps_so_many_and_tells_of_the_others(tmp_path: Path) -> None:
+    rows = [row(i) | {"score": 1 + i % 5, "family": "qa" if i % 4 else "topic"} for i in range(60)]
+    path = put(tmp_path / "a.jsonl", rows)
+    only = ("--only", "select", "--json")
+    done = datagen("curate", path, "--out", tmp_path / "best", "--target", "12", *only)
+    assert done.returncode == 0, done.stderr
+    assert [json.loads(line)["score"] for line in lines(tmp_path / "best/kept.jsonl")] == [5] * 12
+    assert json.loads(done.stdout)["rejected"] == {"over_target": 48}
+
+    even = ("--set", "curation.select.strategy=balanced", "--set", "curation.select.shares={topic: 2}")
+    done = datagen("curate", path, "--out", tmp_path / "even", "--target", "12", *only, *even)
+    kinds = Counter(json.loads(line)["family"] for line in lines(tmp_path / "even/kept.jsonl"))
+    assert kinds == {"topic": 8, "qa": 4}
+
+    unlike = ("--set", "curation.select.strategy=diverse", "--set", "curation.select.score_weight=0")
+    done = datagen("curate", path, "--out", tmp_path / "unlike", "--target", "12", *only, *unlike)
+    assert json.loads(done.stdout)["kept"] == 12
+    assert (
+        "nearest of those kept: a.jsonl:"
+        in json.loads(lines(tmp_path / "unlike/rejected.jsonl")[0])["verdict"]["evidence"]
+    )
+
+    without = datagen("curate", path, "--out", tmp_path / "none", "--only", "select")
+    assert without.returncode == 2
+    assert "--target" in without.stderr
+
+
 @pytest.mark.parametrize("name", FORMATS)
 def test_every_exported_format_is_taken(name: str, tmp_path: Path) -> None:
     from datagen.core.record import Rejected
@@ -173,7 +200,7 @@ def test_each_step_works_alone(tmp_path: Path) -> None:
     path = put(tmp_path / "a.jsonl", [row(i) for i in range(10)])
     other = put(tmp_path / "eval.jsonl", [{"question": "What is the capital of the moon?"}])
     for name in STEPS:
-        more = ["--against", other] if name == "decontaminate" else []
+        more = {"decontaminate": ["--against", other], "select": ["--target", "3"]}.get(name, [])
         done = datagen("curate", path, "--out", tmp_path / name, "--only", name, *more, "--json")
         assert done.returncode == 0, (name, done.stderr)
         assert json.loads(done.stdout)["adds_up"]

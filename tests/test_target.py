@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,33 @@ def test_500_of_a_server_whose_replies_are_40_percent_rejectable(tmp_path: Path)
     kept = [r["kept"] for r in json.loads((run / "report.json").read_text())["documents"]]
     assert sum(n == 0 for n in kept) <= len(kept) // 10
     assert max(kept) <= 4 * 520 / len(kept)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ("curation.semantic.enabled=true", "curation.select.strategy=diverse"),
+        ("curation.dedupe.keep=longest", "curation.select.strategy=balanced", "curation.select.per_document=4"),
+    ],
+)
+def test_what_sees_all_samples_of_a_round_before_it_decides_goes_on_with_the_next(
+    tmp_path: Path, settings: tuple[str, ...]
+) -> None:
+    source = write_corpus(tmp_path / "docs", 40)
+    run = tmp_path / "run"
+    with fake_server(bad_rate=0.4) as server:
+        command = ("run", "--source", source, "--out", run, "--base-url", server.url, "--target", "120", *LENIENT)
+        options = [part for setting in settings for part in ("--set", setting)]
+        done = datagen(*command, *options)
+        assert done.returncode == 0, done.stdout + done.stderr
+        asked, before = server.stats()["questions"], all_bytes(run)
+        assert datagen(*command, *options).returncode == 0
+        assert server.stats()["questions"] == asked
+        assert all_bytes(run) == before
+    assert ledger(run)["kept"] == 120
+    kept = Counter(row["document"]["path"] for row in rows(run / "export" / "lineage.jsonl"))
+    assert "per_document" not in settings[-1] or max(kept.values()) <= 4
 
 
 def test_99_percent_rejectable_ends_explains_and_is_exit_code_1(tmp_path: Path) -> None:

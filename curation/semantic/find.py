@@ -26,6 +26,7 @@ def pairs(
     *,
     vectors: Vectors | None = None,
     skip: Collection[int] | None = None,
+    since: int = 0,
 ) -> list[Pair]:
     """All pairs of texts that say the same, and those as close that are spared for a fact, ascending.
 
@@ -34,6 +35,7 @@ def pairs(
     Args:
         vectors: (n, d) unit rows of the texts, if they are there already.
         skip: places of texts that take no part.
+        since: only pairs of which at least one text is at this place or later.
 
     Raises:
         DatagenError: no embedding model can be loaded.
@@ -45,7 +47,7 @@ def pairs(
         if place in left_out or not text.strip():
             continue
         name = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-        if (earlier := first.setdefault(name, place)) != place:
+        if (earlier := first.setdefault(name, place)) != place and place >= since:
             out.append(Pair(earlier, place, 1.0, "embedding"))
     places = np.fromiter(first.values(), np.int64, len(first))
     if vectors is None:
@@ -59,6 +61,9 @@ def pairs(
     if len(a):
         near = _cosines(rows, a, b)
         i, j, cosine = np.concatenate([i, a]), np.concatenate([j, b]), np.concatenate([cosine, near])
+    if since:
+        new = (places[i] >= since) | (places[j] >= since)
+        i, j, cosine = i[new], j[new], cosine[new]
     for begin in range(0, len(i), _BLOCK):
         part = slice(begin, begin + _BLOCK)
         found = zip(places[i[part]].tolist(), places[j[part]].tolist(), cosine[part].tolist(), strict=True)

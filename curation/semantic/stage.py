@@ -52,7 +52,7 @@ class Embed(Map):
 
 
 class DropSemantic(Fold):
-    """Rejects samples that say what another one says, once all have been seen.
+    """Rejects samples that say what another one says, once all have been seen; what was kept in an earlier round stays.
 
     Compared are samples with a ``vector``, within their task family (and form, where it matters) alone. Texts and
     vectors lie in temporary files until then; in memory there are some 100 bytes a sample and a few times the
@@ -80,7 +80,7 @@ class DropSemantic(Fold):
     def begin(self) -> None:
         """Forget every sample."""
         self._groups: dict[tuple[str, str], _Held] = {}
-        self._verdicts: dict[str, Verdict] | None = None
+        self._verdicts: dict[str, Verdict] = {}
 
     def see(self, shard: Shard) -> None:
         """Note text and vector of each sample that is compared."""
@@ -95,11 +95,9 @@ class DropSemantic(Fold):
 
     def emit(self, shard: Shard) -> list[AnyRecord]:
         """The shard with verdicts on what says the same as a sample that is kept."""
-        if self._verdicts is None:
-            self._verdicts = {}
-            for held in self._groups.values():
+        for held in self._groups.values():
+            if held.settled < len(held):
                 self._verdicts |= self._decide(held)
-            self._groups = {}
         out: list[AnyRecord] = []
         for record in shard:
             update: dict[str, Any] = {}
@@ -112,17 +110,21 @@ class DropSemantic(Fold):
         return out
 
     def _decide(self, held: _Held) -> dict[str, Verdict]:
-        found = [p for p in pairs(held, self.config, vectors=held.matrix()) if p.method != "distinct_facts"]
-        order = ranking(held.lengths, held.scores, self.config.keep)
-        owner = owners(len(held), [(p.i, p.j) for p in found], order, self.config.clusters)
+        found = pairs(held, self.config, vectors=held.matrix(), since=held.settled)
+        held.pairs += [p for p in found if p.method != "distinct_facts"]
+        order = sorted(ranking(held.lengths, held.scores, self.config.keep), key=lambda place: place not in held.kept)
+        owner = owners(len(held), [(p.i, p.j) for p in held.pairs], order, self.config.clusters)
         direct: dict[int, Pair] = {}
-        for pair in found:
+        for pair in held.pairs:
             for one, other in ((pair.i, pair.j), (pair.j, pair.i)):
                 if owner[one] == other or (owner[one] != one and one not in direct):
                     direct[one] = pair
+        new = range(held.settled, len(held))
+        held.settled = len(held)
+        held.kept.update(place for place in new if owner[place] == place)
         return {
             held.names[place]: _verdict(held.names[owner[place]], direct[place])
-            for place in range(len(held))
+            for place in new
             if owner[place] != place
         }
 
@@ -145,7 +147,13 @@ def _group(sample: Sample) -> tuple[str, str]:
 
 
 class _Held(Sequence[str]):
-    """Texts in a temporary file, read back one at a time, and their vectors in another."""
+    """Texts in a temporary file, read back one at a time, and their vectors in another.
+
+    Attributes:
+        settled: how many of them have been decided on.
+        kept: those of them that are kept.
+        pairs: that say the same.
+    """
 
     def __init__(self) -> None:
         self._texts = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the texts are needed
@@ -154,9 +162,13 @@ class _Held(Sequence[str]):
         self.lengths = array("q")
         self.scores = array("d")
         self.names: list[str] = []
+        self.settled = 0
+        self.kept: set[int] = set()
+        self.pairs: list[Pair] = []
 
     def add(self, samples: Sequence[Sample]) -> None:
         """Take samples in, all of them with vectors of one length."""
+        self._texts.seek(self._ends[-1])
         for sample in samples:
             text = compared_text(sample)
             data = text.encode("utf-8", "surrogatepass")

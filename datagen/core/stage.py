@@ -58,11 +58,20 @@ class Fold(Stage):
     The engine makes a fresh instance state by calling :meth:`begin`, then for each shard in input
     order :meth:`see`, and :meth:`emit` once per shard, in order: at once after ``see`` if
     ``barrier`` is False, after the last ``see`` otherwise.
+
+    Where rounds are laid out, shards of a further round come after everything that was emitted: ``see`` and ``emit``
+    go on then, and what was emitted stays as it is.
+
+    Attributes:
+        barrier: see above.
+        may_repeat: lays out rounds.
+        asks_again: a barrier; once it has seen a round, the fold that lays out rounds is asked for another one.
     """
 
     barrier: bool = False
     produces: str = ""
     may_repeat: bool = False
+    asks_again: bool = False
 
     def begin(self) -> None:
         """Forget everything: a run starts."""
@@ -71,7 +80,7 @@ class Fold(Stage):
         """Look at a shard, in input order."""
 
     def again(self) -> bool:
-        """Is there another round? Asked when the next barrier of the line has seen everything. If so, :meth:`emit`
+        """Is there another round? Asked when the next fold that asks has seen everything. If so, :meth:`emit`
         is called once more for each shard of the first round, and what it gives joins the line as further shards."""
         return False
 

@@ -345,9 +345,9 @@ class Runner:
 
 
 def _rounds(nodes: Sequence[Node]) -> tuple[int, int]:
-    """The fold that lays out rounds, and the first barrier after it, which asks for them; (0, -1) without."""
+    """The fold that lays out rounds, and the one after it that asks for them; (0, -1) without."""
     for node in nodes:
         if node.fold is not None and node.fold.may_repeat:
-            later = (n.index for n in nodes[node.index + 1 :] if n.fold is not None and n.fold.barrier)
+            later = (n.index for n in nodes[node.index + 1 :] if n.fold is not None and n.fold.asks_again)
             return node.index, next(later, -1)
     return 0, -1

@@ -93,6 +93,21 @@ def true_pairs(texts: list[str], threshold: float) -> dict[tuple[int, int], floa
     return out
 
 
+@pytest.mark.parametrize("mode", ["greedy", "chained"])
+@pytest.mark.parametrize("keep", ["first", "longest"])
+def test_what_a_barrier_kept_in_an_earlier_round_stays_and_comes_first(mode: str, keep: str) -> None:
+    stage = DropDuplicates(0.7, clusters=mode, keep=keep)  # type: ignore[arg-type]
+    text = "the pump moves water from the lower tank to the upper tank until the float switch opens again at night"
+    rounds = [[text, "a valve"], [f"{text} or day", f"{text} or", "a lamp"], [text, "a lamp"]]
+    out: list[list[bool]] = []
+    for number, texts in enumerate(rounds):
+        made = [sample(t, "x").model_copy(update={"id": f"{number}/{i}"}) for i, t in enumerate(texts)]
+        shard = Sketch(3, 128).run(made)
+        stage.see(shard)
+        out.append([r.verdict is None for r in stage.emit(shard) if isinstance(r, Sample)])
+    assert out == [[True, True], [False, False, True], [False, False]]
+
+
 @pytest.mark.parametrize(("threshold", "seed"), [(0.8, 1), (0.7, 2), (0.9, 3), (0.5, 4)])
 def test_recall_and_precision_against_brute_force(threshold: float, seed: int) -> None:
     texts = list(dict.fromkeys(collection(2500, seed)))

@@ -4,6 +4,7 @@ import json
 import pickle
 import random
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -222,6 +223,21 @@ def test_how_the_input_is_cut_makes_no_difference_and_vectors_can_stay() -> None
     assert outcomes[0] == outcomes[1] == outcomes[2]
     assert [isinstance(r, Sample) and r.verdict is None for r in outcomes[0]] == [True, False, False, True]
     assert all(isinstance(r, Sample) and r.vector is not None for r in outcomes[0])
+
+
+@carried
+@pytest.mark.parametrize("keep", ["first", "longest"])
+def test_what_an_earlier_round_kept_stays_and_comes_first(keep: Any) -> None:
+    stage = DropSemantic(ALONE.model_copy(update={"keep": keep}))
+    rounds = [
+        [named("a", "What is a cat?"), named("b", "Who is the king of Spain?")],
+        [named("c", "WHAT is a cat????"), named("d", "what is a dog?"), named("e", "Who is the King of Spain")],
+    ]
+    verdicts = []
+    for shard in map(Embed().run, rounds):
+        stage.see(shard)
+        verdicts += [r.verdict for r in stage.emit(shard) if isinstance(r, Sample)]
+    assert [v and v.evidence[:11] for v in verdicts] == [None, None, "says what a", None, "says what b"]
 
 
 def test_without_vectors_nothing_happens() -> None:

@@ -1,4 +1,4 @@
-"""Further rounds: shards that a fold lays out when the next barrier has seen everything."""
+"""Further rounds: shards that a fold lays out when the fold that asks has seen everything."""
 
 from __future__ import annotations
 
@@ -47,6 +47,7 @@ class Tally(Fold):
 
     name = "tally"
     barrier = True
+    asks_again = True
 
     def __init__(self, wanted: int) -> None:
         self.wanted = wanted
@@ -109,6 +110,49 @@ def test_a_second_run_lays_out_the_same_rounds_and_does_nothing(tmp_path: Path, 
     second, runner = go(tmp_path / "run", dealt(23, True, log), sources(6), executor)
     assert first == second
     assert Path(log).read_text() == lines
+    assert all(lane.reused for lane in runner.lanes)
+
+
+class First(Fold):
+    """A barrier between: of each of the eight groups of ids it passes the smallest, and never another one later."""
+
+    name = "first"
+    barrier = True
+
+    def fingerprint(self) -> dict[str, Any]:
+        return {}
+
+    def begin(self) -> None:
+        self.smallest: dict[str, str] = {}
+        self.settled: set[str] = set()
+        self.epochs = 0
+        self.fresh = False
+
+    def see(self, shard: Shard) -> None:
+        self.fresh = True
+        for record in shard:
+            if isinstance(record, Chunk) and record.id[0] not in self.settled:
+                self.smallest[record.id[0]] = min(self.smallest.get(record.id[0], "z"), record.id)
+
+    def emit(self, shard: Shard) -> list[AnyRecord]:
+        self.settled = set(self.smallest)
+        self.epochs, self.fresh = self.epochs + self.fresh, False
+        kept = set(self.smallest.values())
+        verdict = Verdict(stage="first", reason="later")
+        return [
+            r if not isinstance(r, Chunk) or r.id in kept else r.model_copy(update={"verdict": verdict}) for r in shard
+        ]
+
+
+def test_a_barrier_before_the_one_that_asks_goes_on_with_each_round(tmp_path: Path) -> None:
+    tally, first = Tally(5), First()
+    line = [MakeDocuments(""), MakeChunks(""), Count(), Deal(tally, 5, False), first, Mark(""), tally]
+    records, _ = go(tmp_path, line, sources(10), window=2)
+    kept = [r for r in records if r.verdict is None]  # type: ignore[union-attr]
+    assert len(kept) == 5
+    assert first.epochs == len(records) // 10 > 1
+    again, runner = go(tmp_path, line, sources(10), window=2)
+    assert again == records
     assert all(lane.reused for lane in runner.lanes)
 
 
