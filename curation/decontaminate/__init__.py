@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from curation.decontaminate.against import Against as Against
     from curation.decontaminate.against import load_against as load_against
+    from curation.decontaminate.check import CheckContaminated as CheckContaminated
     from curation.decontaminate.config import DecontaminateConfig as DecontaminateConfig
     from curation.decontaminate.matcher import Match as Match
     from curation.decontaminate.matcher import Matcher as Matcher
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Against": "against",
+    "CheckContaminated": "check",
     "Decontaminate": "stage",
     "DecontaminateConfig": "config",
     "Match": "matcher",
@@ -32,7 +34,17 @@ _HOMES = {
     "match": "matcher",
     "status": "matcher",
 }
-__all__ = ["Against", "Decontaminate", "DecontaminateConfig", "Match", "Matcher", "load_against", "match", "status"]
+__all__ = [
+    "Against",
+    "CheckContaminated",
+    "Decontaminate",
+    "DecontaminateConfig",
+    "Match",
+    "Matcher",
+    "load_against",
+    "match",
+    "status",
+]
 
 
 def __getattr__(name: str) -> Any:

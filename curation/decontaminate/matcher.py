@@ -24,6 +24,10 @@ _ROWS, _COLUMNS = 512, 20_000  # of a block of cosines
 _COMPARED = 1500  # words of two texts in which the shared ones are looked for
 
 
+Standing = Literal["clear", "over", "under"]
+"""A sure match, a borderline one that counts, a borderline one that does not."""
+
+
 @dataclass(frozen=True, slots=True)
 class Match:
     """A text that repeats an evaluation text.
@@ -71,25 +75,42 @@ class Matcher:
             texts: any texts.
             vectors: their embeddings, where they are at hand.
         """
+        return self.near(texts, 0.0, vectors)
+
+    def near(
+        self, texts: Sequence[str], margin: float, vectors: npt.NDArray[np.float32] | None = None
+    ) -> list[Match | None]:
+        """As :meth:`match`, but with those too whose score is up to ``margin`` below what makes it one.
+
+        A copy goes before a rewording, and a rewording before a copy in part: see :meth:`standing`.
+        """
         if not self.against:
             return [None] * len(texts)
+        coverage = self.config.coverage
         out: list[Match | None] = []
         for text, covered in zip(texts, self._ngrams.covered(texts), strict=True):
-            if covered is None or covered[1] < self.config.coverage:
+            if covered is None or covered[1] < coverage - margin:
                 out.append(None)
             else:
                 out.append(Match(*covered, "ngram", overlap(text, self.against[covered[0]])))
-        rest = [i for i, found in enumerate(out) if found is None and texts[i].strip()]
+        rest = [i for i, found in enumerate(out) if (found is None or found.score < coverage) and texts[i].strip()]
         if rest and self.config.rewordings and embed.available(self.config.embed):
-            for i, found in zip(
-                rest,
-                self._reworded([texts[i] for i in rest], vectors[rest] if vectors is not None else None),
-                strict=True,
-            ):
-                out[i] = found
+            rows = vectors[rest] if vectors is not None else None
+            for i, found in zip(rest, self._reworded([texts[i] for i in rest], rows, margin), strict=True):
+                out[i] = found or out[i]
         return out
 
-    def _reworded(self, texts: Sequence[str], rows: npt.NDArray[np.float32] | None) -> list[Match | None]:
+    def standing(self, match: Match, width: float) -> Standing:
+        """How sure a match is, where scores up to ``width`` from what makes it one are borderline."""
+        if match.method == "ngram":
+            return "clear" if match.score >= self.config.coverage else "under"
+        if match.score < self.config.threshold:
+            return "under"
+        return "clear" if match.score >= self.config.threshold + width else "over"
+
+    def _reworded(
+        self, texts: Sequence[str], rows: npt.NDArray[np.float32] | None, margin: float
+    ) -> list[Match | None]:
         if self._vectors is None:
             self._vectors = embed.load(self.config.embed).encode(self.against)
         if rows is None:
@@ -98,7 +119,7 @@ class Matcher:
         for low in range(0, len(texts), _ROWS):
             block = rows[low : low + _ROWS]
             for text, (places, cosines) in zip(texts[low : low + _ROWS], self._nearest(block), strict=True):
-                out.append(self._likest(text, places, cosines))
+                out.append(self._likest(text, places, cosines, margin))
         return out
 
     def _nearest(self, rows: npt.NDArray[np.float32]) -> list[tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]]:
@@ -114,7 +135,9 @@ class Matcher:
             places, cosines = np.take_along_axis(places, best, 1), np.take_along_axis(cosines, best, 1)
         return list(zip(places, cosines, strict=True))
 
-    def _likest(self, text: str, places: npt.NDArray[np.int64], cosines: npt.NDArray[np.float32]) -> Match | None:
+    def _likest(
+        self, text: str, places: npt.NDArray[np.int64], cosines: npt.NDArray[np.float32], margin: float
+    ) -> Match | None:
         near = [(int(p), float(c)) for p, c in zip(places, cosines, strict=True) if c >= self.config.candidates]
         if not near:
             return None
@@ -129,7 +152,7 @@ class Matcher:
             for place, cosine in near
         ]
         score, place = max(scores)
-        if score < self.config.threshold:
+        if score < self.config.threshold - margin:
             return None
         return Match(-place, score, "rewording", overlap(text, self.against[-place]))
 

@@ -119,7 +119,7 @@ def test_the_stage_rejects_with_both_sides_as_evidence(tmp_path: Path) -> None:
     assert "14 rows of tulips" in verdicts[1].evidence
     before = stage.fingerprint()
     file.write_text(json.dumps({"question": "Another one?"}))
-    decontaminate.stage._read.cache_clear()
+    decontaminate.sets.read.cache_clear()
     assert Decontaminate(DecontaminateConfig(against=(str(file),), rewordings=False)).fingerprint() != before
 
 
