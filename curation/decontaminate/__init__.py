@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from curation.decontaminate.matcher import Matcher as Matcher
     from curation.decontaminate.matcher import match as match
     from curation.decontaminate.matcher import status as status
+    from curation.decontaminate.own_split import DecontaminateSplit as DecontaminateSplit
+    from curation.decontaminate.own_split import split_status as split_status
     from curation.decontaminate.stage import Decontaminate as Decontaminate
 
 _HOMES = {
@@ -28,10 +30,12 @@ _HOMES = {
     "CheckContaminated": "check",
     "Decontaminate": "stage",
     "DecontaminateConfig": "config",
+    "DecontaminateSplit": "own_split",
     "Match": "matcher",
     "Matcher": "matcher",
     "load_against": "against",
     "match": "matcher",
+    "split_status": "own_split",
     "status": "matcher",
 }
 __all__ = [
@@ -39,10 +43,12 @@ __all__ = [
     "CheckContaminated",
     "Decontaminate",
     "DecontaminateConfig",
+    "DecontaminateSplit",
     "Match",
     "Matcher",
     "load_against",
     "match",
+    "split_status",
     "status",
 ]
 

@@ -14,6 +14,8 @@ from datagen.core.errors import UsageError
 MAX_BYTES = 500_000_000
 MAX_LINE = 10_000_000
 MAX_ITEMS = 1_000_000
+MAX_TEXT = 100_000
+"""Characters of an evaluation text that are compared: a longer one is a file of another kind, or a book."""
 _QUESTIONS = ("question", "prompt", "instruction", "problem", "query", "input", "text", "sentence", "goal", "ctx")
 _ROWS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
 
@@ -64,7 +66,7 @@ def load_against(paths: Sequence[str | Path], fields: Sequence[str] = ()) -> Aga
                 raise UsageError(
                     "There are too many evaluation texts.", f"Over {MAX_ITEMS:,}.", "Name fewer files, or a part."
                 )
-            found.texts.append(text)
+            found.texts.append(text[:MAX_TEXT])
             found.names.append(f"{file.name}:{number}")
     if not found.texts:
         raise UsageError(

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from curation import embed
 from curation.decontaminate.config import DecontaminateConfig
 from curation.decontaminate.ngrams import Ngrams
-from curation.decontaminate.reading import Rarity, numbers, shared_numbers, stems
+from curation.decontaminate.reading import Rarity, reading, shared_numbers, stems
 from curation.words import normalise
 
 NUMBERS, WORDS = 0.3, 0.2
@@ -63,9 +63,7 @@ class Matcher:
         self.against = list(against)
         self.config = config
         self._ngrams = Ngrams(self.against, config.ngram)
-        self._numbers = [numbers(text) for text in self.against]
-        self._stems = [stems(text) for text in self.against]
-        self._rarity = Rarity(self._stems)
+        self._rarity = Rarity(stems(text) for text in (self.against if config.rewordings else ()))
         self._vectors = vectors
 
     def match(self, texts: Sequence[str], vectors: npt.NDArray[np.float32] | None = None) -> list[Match | None]:
@@ -141,20 +139,24 @@ class Matcher:
         near = [(int(p), float(c)) for p, c in zip(places, cosines, strict=True) if c >= self.config.candidates]
         if not near:
             return None
-        held, words = numbers(text), stems(text)
-        scores = [
-            (
-                cosine
-                + NUMBERS * shared_numbers(self._numbers[place], held)
-                + WORDS * self._rarity.shared(self._stems[place], words),
-                -place,
-            )
-            for place, cosine in near
-        ]
+        scores = [(likeness(cosine, self.against[place], text, self._rarity), -place) for place, cosine in near]
         score, place = max(scores)
         if score < self.config.threshold - margin:
             return None
         return Match(-place, score, "rewording", overlap(text, self.against[-place]))
+
+
+def likeness(cosine: float, asked: str, text: str, rarity: Rarity) -> float:
+    """How surely a text asks what an evaluation text asks, 0..1.5: the score of a rewording.
+
+    Args:
+        cosine: of their embeddings.
+        asked: the evaluation text.
+        rarity: of the stems among such texts.
+    """
+    theirs, own = reading(asked), reading(text)
+    shared = NUMBERS * shared_numbers(theirs.numbers, own.numbers) + WORDS * rarity.shared(theirs.stems, own.stems)
+    return cosine + shared
 
 
 def match(

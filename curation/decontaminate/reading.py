@@ -6,10 +6,12 @@ import functools
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from typing import NamedTuple
 
 from curation.words import normalise
 
+MOST_STEMS = 300_000  # that are counted: some 40 MB
 LONGEST = 20_000  # characters of a text that are read
 _NUMBER = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?")
 _WORD = re.compile(r"[^\W\d_]+")
@@ -47,6 +49,23 @@ def _stem(word: str) -> str:
     return word
 
 
+class Reading(NamedTuple):
+    """The numbers and the stems of a text."""
+
+    numbers: frozenset[float]
+    stems: frozenset[str]
+
+
+def reading(text: str) -> Reading:
+    """Both of a text; of those read lately they are remembered."""
+    return _reading(text[:LONGEST])
+
+
+@functools.lru_cache(maxsize=4096)
+def _reading(text: str) -> Reading:
+    return Reading(numbers(text), stems(text))
+
+
 class Rarity:
     """Inverse document frequency (K. Spärck Jones, 1972) of stems among texts: what all share weighs little.
 
@@ -54,11 +73,16 @@ class Rarity:
         texts: the stems of each text.
     """
 
-    def __init__(self, texts: Sequence[frozenset[str]]) -> None:
-        self._count = len(texts)
+    def __init__(self, texts: Iterable[frozenset[str]] = ()) -> None:
+        self._count = 0
         self._held: Counter[str] = Counter()
         for found in texts:
-            self._held.update(found)
+            self.add(found)
+
+    def add(self, found: frozenset[str]) -> None:
+        """Count one more text. Beyond :data:`MOST_STEMS` a new stem stays as rare as one never seen."""
+        self._count += 1
+        self._held.update(found if len(self._held) < MOST_STEMS else found & self._held.keys())
 
     def weight(self, found: Iterable[str]) -> float:
         """The sum of the weights of stems."""
