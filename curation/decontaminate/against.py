@@ -12,6 +12,8 @@ from typing import Any
 from datagen.core.errors import UsageError
 
 MAX_BYTES = 500_000_000
+MAX_WHOLE = 100_000_000
+"""Bytes of a JSON file that is one value: Python holds it in many times that."""
 MAX_LINE = 10_000_000
 MAX_ITEMS = 1_000_000
 MAX_TEXT = 100_000
@@ -132,15 +134,12 @@ def _rows(path: Path) -> Iterator[tuple[int, Any]]:
     try:
         if kind in (".parquet", ".csv", ".tsv"):
             yield from _table(path, kind)
-            return
-        with path.open("rb") as file:
-            array = file.read(64).lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"[")
-        if kind == ".json" and array:
-            yield from enumerate(json.loads(path.read_bytes()), 1)
+        elif kind == ".json" and (values := _whole(path)) is not None:
+            yield from enumerate(values, 1)
         elif kind in (".jsonl", ".ndjson", ".json"):
             yield from _lines(path)
         else:
-            yield from enumerate(path.read_text("utf-8", "replace").split("\n\n"), 1)
+            yield from enumerate(_paragraphs(path), 1)
     except (ValueError, RecursionError) as error:
         raise UsageError(
             f"{path.name} is no evaluation set that can be read.",
@@ -151,6 +150,42 @@ def _rows(path: Path) -> Iterator[tuple[int, Any]]:
         raise UsageError(
             f"Could not read {path.name}.", f"The system says: {error.strerror or error}.", "Check the file."
         ) from error
+
+
+def _whole(path: Path) -> list[Any] | None:
+    """The rows of a file that is one JSON value: a list, or the first list of objects in an object (as BIG-bench's
+    ``examples``). None for one value a line."""
+    with path.open("rb") as file:
+        array = file.read(64).lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"[")
+    if path.stat().st_size > MAX_WHOLE:
+        if array:
+            raise ValueError(f"one JSON value of over {MAX_WHOLE // 1_000_000} MB; write a row a line")
+        return None
+    try:
+        value = json.loads(path.read_bytes())
+    except (ValueError, RecursionError):
+        if array:
+            raise
+        return None
+    if isinstance(value, dict) and not question(value).strip():
+        lists = (part for part in value.values() if isinstance(part, list))
+        return next((part for part in lists if any(isinstance(row, dict) for row in part)), [value])
+    return value if isinstance(value, list) else [value]
+
+
+def _paragraphs(path: Path) -> Iterator[str]:
+    """What stands between blank lines, the beginning of what is too long."""
+    with path.open("rb") as file:
+        part = ""
+        while line := file.readline(MAX_LINE):
+            text = line.decode("utf-8", "replace")
+            if text.strip():
+                part += text if len(part) < MAX_TEXT else ""
+            elif part:
+                yield part.strip("\n")
+                part = ""
+        if part:
+            yield part.strip("\n")
 
 
 def _lines(path: Path) -> Iterator[tuple[int, Any]]:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from curation import decontaminate, embed
 from curation.decontaminate import DecontaminateConfig, Matcher, load_against
-from curation.decontaminate.against import question
+from curation.decontaminate.against import MAX_TEXT, question
 from curation.decontaminate.reading import Rarity, numbers, shared_numbers, stems
 from curation.decontaminate.stage import Decontaminate
 from datagen.core.errors import UsageError
@@ -184,6 +184,70 @@ def test_reworded_benchmark_questions_are_found() -> None:
     others = matcher.match([r["rephrased"] for r in rows[100:]])
     assert sum(m is not None and m.index == i for i, m in enumerate(own)) >= 95
     assert sum(m is not None for m in others) <= 1
+
+
+@pytest.mark.parametrize(
+    ("data", "texts"),
+    [
+        ('{"name": "x", "examples": [{"input": "one?", "target": "a"}, {"input": "two?"}]}', ["one?", "two?"]),
+        ('{"name": "x", "tags": ["t"],\n "data": [{"question": "one?"}]}', ["one?"]),
+        ('{"question": "one?"}', ["one?"]),
+        ('{"question": "one?"}\n{"question": "two?"}\n', ["one?", "two?"]),
+        ('["one?", {"q": 1}, null, 5, "two?"]', ["one?", "two?"]),
+    ],
+)
+def test_json_is_read_however_it_is_laid_out(data: str, texts: list[str], tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text(data)
+    assert load_against([tmp_path]).texts == texts
+
+
+HOSTILE = {
+    "nul": b"\x00" * 5000,
+    "binary": bytes(range(256)) * 200,
+    "megabyte line": b"a b " * 300_000,
+    "surrogates": b'{"question": "\\ud800 one \\udfff?"}\n',
+    "deep": b"[" * 100_000,
+    "deep row": b'{"question": ' + b"[" * 50_000 + b"\n",
+    "huge number": b'{"question": ' + b"9" * 100_000 + b"}\n",
+    "right to left": "\u202eשאלה אחת על הירח?\n\n👩‍👩‍👧‍👦".encode(),
+    "utf-16": "question\none?".encode("utf-16"),
+    "long field": b'{"question": "' + b"x y " * 1_000_000 + b'"}\n',
+    "empty": b"",
+    "infinity": b'{"question": Infinity}\n[NaN]\n',
+}
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".json", ".csv", ".tsv", ".parquet", ".txt", ".md", ".bin"])
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_hostile_sets_are_read_or_said(kind: str, suffix: str, tmp_path: Path) -> None:
+    file = tmp_path / f"x{suffix}"
+    file.write_bytes(HOSTILE[kind])
+    try:
+        found = load_against([file])
+    except UsageError:
+        return
+    assert all(len(text) <= MAX_TEXT for text in found.texts)
+    decontaminate.match(["Is there anything in common?", found.texts[0]], found.texts[:5], COPIES)
+
+
+def test_hostile_samples_cost_the_stages_no_exception(tmp_path: Path) -> None:
+    (tmp_path / "eval.jsonl").write_text("".join(json.dumps({"question": q}) + "\n" for q in [*EVAL, "\ud800\x00"]))
+    stage = Decontaminate(DecontaminateConfig(against=(str(tmp_path),), rewordings=False), asks=True)
+    texts = [
+        "a " * 500_000,
+        "\x00" * 1000,
+        "\ud800",
+        "\u202eשלום",
+        "👩‍👩‍👧‍👦" * 500,
+        "x" * 1_000_000,
+        "",
+        EVAL[0] * 3000,
+    ]
+    out = stage.run([sample(text) for text in texts])
+    assert [r.id for r in out if isinstance(r, Sample)] == texts
+    verdicts = [r.verdict for r in out if isinstance(r, Sample) and r.verdict is not None]
+    assert verdicts
+    assert all(len(verdict.evidence) < 1000 for verdict in verdicts)
 
 
 def test_nothing_waits_for_a_loop() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import pickle
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,10 +13,15 @@ import pytest
 
 from curation import embed
 from curation.config import JudgeConfig
-from curation.decontaminate import CheckContaminated, Decontaminate, DecontaminateConfig, Matcher
+from curation.decontaminate import CheckContaminated, Decontaminate, DecontaminateConfig, DecontaminateSplit, Matcher
 from curation.decontaminate.borderline import mark_of, marked
 from curation.decontaminate.matcher import Match
 from datagen.core.record import AnyRecord, Failure, Sample
+from datagen.engine.config import EngineConfig
+from datagen.engine.events import Events
+from datagen.engine.run import Runner, Source
+from datagen.engine.segment import plan
+from datagen.engine.store import Store
 from datagen.llm import connect
 from datagen.llm.backend import CallFailed
 from datagen.llm.connect import Endpoint
@@ -218,3 +224,51 @@ def test_faults_of_the_endpoint_lose_no_sample(config: Make) -> None:
     unread = [s for s in samples if s.audits[0].kind == "borderline_unread"]
     assert len(unread) == len(failures)
     assert all(s.verdict is None for s in unread)
+
+
+def test_a_line_of_both_stages_goes_on_where_it_was_stopped(config: Make, tmp_path: Path) -> None:
+    """Through the engine: the second session asks nothing and leaves the same bytes, the note lies on disk between."""
+    shards = [
+        Source(f"shard{k}", tuple(sample(f"{text} ?", id=f"{k}-{i}", split=split) for i, text in enumerate(texts)))
+        for k, (split, texts) in enumerate(
+            [("train", [f"Tell me: {PART}", EVAL[1], "A"]), ("test", [f"Say: {PART}", "B"]), ("train", ["C", EVAL[2]])]
+        )
+    ]
+    store, events = Store(tmp_path / "run"), Events(tmp_path / "events.jsonl")
+
+    def session() -> list[AnyRecord]:
+        stages = [
+            Decontaminate(config(), asks=True),
+            CheckContaminated(config(), JudgeConfig(), endpoint),
+            DecontaminateSplit(config(coverage=0.4)),
+        ]
+        nodes = plan(stages)
+        assert [node.stages for node in nodes] == [
+            ("decontaminate",),
+            ("check_contaminated",),
+            ("decontaminate_split",),
+        ]
+        names = Runner(store, nodes, shards, EngineConfig(executor="inline"), events).run()
+        marked_ = [r for name in names[0] for r in store.read(nodes[0].folder, name)]
+        assert sum(mark_of(r, EVAL) is not None for r in marked_ if isinstance(r, Sample)) == 2
+        return [r for name in names[-1] for r in store.read(nodes[-1].folder, name)]
+
+    script = tmp_path / "no.py"
+    script.write_text(f"def reply(payload, key):\n    return {OTHER!r}\n")
+    try:
+        with fake_server(script=str(script)) as server:
+            endpoint = Endpoint(
+                base_url=server.url, model="fake-model", client=QUICK, log_path=str(tmp_path / "calls.sqlite")
+            )
+            first = session()
+            shutil.rmtree(next(tmp_path.glob("run/*-check_contaminated-*")))  # stopped just before it was done
+            assert session() == first
+            assert server.stats()["questions"] == 2
+    finally:
+        connect.close()
+        events.close()
+    found = {r.id: r.verdict.stage if r.verdict else "" for r in first if isinstance(r, Sample)}
+    assert found == {
+        "0-0": "", "0-1": "decontaminate", "0-2": "", "1-0": "decontaminate_split", "1-1": "", "2-0": "",
+        "2-1": "decontaminate",
+    }  # fmt: skip
