@@ -251,8 +251,18 @@ def child(path: Path, count: int) -> None:
     begun, wall = time.process_time(), time.perf_counter()
     kept = int(cluster(texts, DedupeConfig(guard=False)).kept.sum())
     spent, wall = time.process_time() - begun, time.perf_counter() - wall
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = own_peak()
     print(json.dumps({"texts": len(texts), "kept": kept, "cpu": spent, "wall": wall, "peak_mb": peak}))
+
+
+def own_peak() -> float:
+    """Peak memory of this process in MB. Where Linux tells it: ``ru_maxrss`` would be that of the parent, if greater."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        found = re.search(r"VmHWM:\s+(\d+) kB", status.read_text())
+        if found:
+            return int(found[1]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def apart(path: Path, count: int) -> dict[str, float]:

@@ -104,10 +104,20 @@ def tokens(text: str) -> list[str]:
 
 def word(token: str) -> str:
     """The word in a token, without quotation marks; "" where there is none."""
+    return _known_word(token) if len(token) <= _SHORT else _word(token)
+
+
+_SHORT = 40  # characters of a token that is remembered
+
+
+def _word(token: str) -> str:
     begins = token[:1]
     if not begins or not (begins.isalnum() or begins == "_" or is_single(ord(begins))):
         return ""
     return token.rstrip("'")
+
+
+_known_word = functools.lru_cache(maxsize=1 << 15)(_word)
 
 
 class Vocabulary(dict[str, int]):
