@@ -110,8 +110,11 @@ class DecontaminateSplit(Fold):
         scored: list[tuple[float, int, Held]] = []
         for place, cosine in near:
             other = self._sides[not test].held(place)
-            asked, text = (one.text, other.text) if test else (other.text, one.text)
-            score = likeness(cosine, asked, text, self._rarity)
+            # Neither wording is the given one, so the one that holds more of the other counts.
+            score = max(
+                likeness(cosine, one.text, other.text, self._rarity),
+                likeness(cosine, other.text, one.text, self._rarity),
+            )
             if score >= self.config.threshold:
                 scored.append((-score, place, other))
         for score, _, other in sorted(scored, key=lambda s: s[:2]):
