@@ -23,7 +23,8 @@ from datagen.core.stage import Fold, Shard
 
 ALIKE = 0.6
 """Share of their stems that two texts have in common (Jaccard index) from which a difference in a fact is trusted to
-be one. Of true rewordings of questions, 3 % are as alike; questions of one template nearly always are."""
+be one. Chosen on the 600 questions of :data:`~curation.decontaminate.matcher.NUMBERS`: 3 % of their rewordings are as
+alike. Our choice for questions of one template, which are more alike than that where one word of five differs."""
 LONGEST = 100_000  # characters of a sample that are compared
 _BATCH, _CHARACTERS = 256, 2_000_000  # compared at once
 
