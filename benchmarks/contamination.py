@@ -8,8 +8,8 @@ FOLDER holds ``contamination.jsonl`` (rows of ``benchmark`` and ``rephrased``); 
 reworded question: is it found against all benchmark questions (found), and is it matched to any where its own is left
 out (false)? Even rows were used to choose the weights, odd rows were not. "Borderline asked" counts an ideal judge,
 which is right about each pair that it is asked about, and says how many it is asked. The own test split has the
-benchmark questions for training, all or those that are not its own, and the reworded ones for test. How they are compared there,
-and the width of the borderline, were settled on all rows: in these lines no half is held out.
+benchmark questions for training, all or those that are not its own, and the reworded ones for test. How they are
+compared there, and the width of the borderline, were settled on all rows: in these lines no half is held out.
 """
 
 from __future__ import annotations
