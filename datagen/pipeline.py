@@ -139,9 +139,13 @@ def stages(
     if any(recipe.name == "instruct" for recipe, _ in chosen):
         line.append(Novelty(generator.instruct.novelty, seen=list(shown.values())))
     if curation.decontaminate.against:
-        line += steps.contamination(curation)
+        judge = None if models.judge is None else (config.judge, models.judge)
+        line += steps.contamination(curation, judge, generator.prompts)
+    own = steps.own_split(curation) if config.split.test else []
     if curation.semantic.enabled:
-        line += steps.meaning(curation, leave=steps.compares(curation, target))
+        line += steps.meaning(curation, leave=steps.compares(curation, target), between=own)
+    else:
+        line += own
     if models.judge is not None:
         from curation.judge import Judge
 

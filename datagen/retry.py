@@ -37,7 +37,7 @@ def forget_passing(folder: Path) -> int:
     nodes = finished.state["nodes"]
     forgotten = 0
     for place, node in enumerate(nodes):
-        if not {"load", "generate", "judge", "preference", "check_pairs"} & set(node["stages"]):
+        if not {"load", "generate", "judge", "preference", "check_pairs", "check_contaminated"} & set(node["stages"]):
             continue
         for name in node["shards"]:
             if finished.store.has(node["folder"], name) and any(

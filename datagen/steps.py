@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from curation.config import CurationConfig
+from curation.config import CurationConfig, JudgeConfig
 from datagen.core.stage import Fold, Map
+
+if TYPE_CHECKING:
+    from datagen.llm.connect import Endpoint
 
 UNUSED = (
     "Selection: curation.select.strategy is {}, but nothing is left out: there is neither a target nor a limit "
@@ -72,11 +76,11 @@ def copies(config: CurationConfig, protected: Mapping[str, str] | None = None) -
     ]
 
 
-def meaning(config: CurationConfig, *, leave: bool = False) -> list[Map | Fold]:
-    """Duplicates by meaning; ``leave``: the vectors are needed later on."""
+def meaning(config: CurationConfig, *, leave: bool = False, between: Sequence[Map | Fold] = ()) -> list[Map | Fold]:
+    """Duplicates by meaning; ``leave``: the vectors are needed later on; ``between``: stages that need them too."""
     from curation.semantic import DropSemantic, Embed
 
-    return [Embed(config.semantic.embed), DropSemantic(config.semantic, leave=leave)]
+    return [Embed(config.semantic.embed), *between, DropSemantic(config.semantic, leave=leave)]
 
 
 def selects(config: CurationConfig, target: int) -> bool:
@@ -113,11 +117,36 @@ def selection(
     return [*([Embed(config.semantic.embed)] if wanted else []), best]
 
 
-def contamination(config: CurationConfig) -> list[Map]:
-    """Samples that repeat an evaluation set."""
-    from curation.decontaminate import Decontaminate
+def contamination(
+    config: CurationConfig, judge: tuple[JudgeConfig, Endpoint] | None = None, folder: str = ""
+) -> list[Map]:
+    """Samples that repeat an evaluation set; a judge, if there is one, is asked about the borderline.
 
-    return [Decontaminate(config.decontaminate)]
+    Args:
+        folder: the user's prompt folder, or "".
+    """
+    from curation.decontaminate import CheckContaminated, Decontaminate
+
+    if judge is None or not config.decontaminate.ask:
+        return [Decontaminate(config.decontaminate)]
+    check = CheckContaminated(config.decontaminate, *judge, folder)
+    return [Decontaminate(config.decontaminate, asks=True), check]
+
+
+def own_split(config: CurationConfig) -> list[Fold]:
+    """Samples that repeat one of the run's own test split, or the other way round."""
+    from curation.decontaminate import DecontaminateSplit
+
+    return [DecontaminateSplit(config.decontaminate)] if config.decontaminate.split else []
+
+
+def own_split_status(config: CurationConfig) -> str:
+    """How that comparison is done, where vectors are not at hand, or ""."""
+    from curation import embed
+    from curation.decontaminate import split_status
+
+    vectors = config.semantic.enabled and embed.available(config.semantic.embed)
+    return str(split_status(config.decontaminate, vectors=vectors))
 
 
 def contamination_status(config: CurationConfig) -> str:
@@ -138,6 +167,8 @@ def missing(config: CurationConfig, target: int = 0) -> list[str]:
         found.append(meaning_status(config))
     if config.decontaminate.against:
         found.append(contamination_status(config))
+    if config.decontaminate.split:
+        found.append(own_split_status(config))
     found.append(selection_status(config, target))
     return [note for note in found if note]
 

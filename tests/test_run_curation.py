@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 
 from datagen.finished import Finished
-from tests.runs import datagen
+from tests.fakeserver import fake_server
+from tests.runs import datagen, ledger, write_corpus
 
 MAIL, CARD, KEY = "jane.roe@northwind-traders.com", "4111 1111 1111 1111", "AKIAZ7QK3JD5WMLR2T8P"
 DOCUMENTS = {
@@ -58,6 +59,7 @@ def test_what_is_switched_off_is_not_done(tmp_path: Path) -> None:
     source.mkdir()
     (source / "team.md").write_text(DOCUMENTS["team.md"], encoding="utf-8")
     off = [f"curation.{name}.enabled=false" for name in ("pii", "malicious", "toxicity")]
+    off.append("curation.decontaminate.split=false")
     settings = [part for value in off for part in ("--set", value)]
     done = datagen(
         "run", "--source", source, "--out", tmp_path / "run", "--set", "generator.backend=extractive", *settings
@@ -67,3 +69,21 @@ def test_what_is_switched_off_is_not_done(tmp_path: Path) -> None:
     report = json.loads((tmp_path / "run/report.json").read_text())
     assert report["audits"] == []
     assert report["steps_missing"] == []
+
+
+def test_what_a_run_is_not_to_repeat_it_rejects_and_asks_about_the_borderline(tmp_path: Path) -> None:
+    source = write_corpus(tmp_path / "docs", 6)
+    with fake_server() as server:
+        command = ("run", "--source", source, "--base-url", server.url, "--set", "judge.threshold=1")
+        assert datagen(*command, "--out", tmp_path / "one").returncode == 0
+        sample = next(iter(Finished(tmp_path / "one").samples()))
+        (tmp_path / "eval.jsonl").write_text(json.dumps({"question": sample.messages[-2].content}) + "\n")
+        against = ("--set", f"curation.decontaminate.against=[{tmp_path / 'eval.jsonl'}]")
+        done = datagen(*command, "--out", tmp_path / "two", *against)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert ledger(tmp_path / "two")["rejected"]["contaminated"] >= 1
+    report = json.loads((tmp_path / "two/report.json").read_text())
+    shown = [e for r in report["rejections"] if r["reason"] == "contaminated" for e in r["examples"]]
+    assert any("eval.jsonl:1" in e["evidence"] for e in shown)
+    names = [n for node in Finished(tmp_path / "two").state["nodes"] for n in node["stages"]]
+    assert names.index("decontaminate") + 1 == names.index("check_contaminated") < names.index("decontaminate_split")

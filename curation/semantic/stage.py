@@ -10,7 +10,7 @@ from typing import Any, overload
 
 import numpy as np
 
-from curation import embed
+from curation import cross_encoder, embed
 from curation.embed_config import EmbedConfig
 from curation.profiles import FAMILIES, UNTOUCHED, profile_of
 from curation.semantic.decide import Pair
@@ -73,9 +73,11 @@ class DropSemantic(Fold):
         self.begin()
 
     def fingerprint(self) -> dict[str, Any]:
-        """The configuration and whether vectors stay; of the embedding model the name alone."""
-        held = self.config.model_dump(mode="json", exclude={"embed"})
-        return {**held, "model": embed.model_name(self.config.embed), "leave": self.leave}
+        """The configuration, both models, and whether vectors stay. Without a cross-encoder the output is another."""
+        held = self.config.model_dump(mode="json", exclude={"embed", "cross_encoder"})
+        judge = cross_encoder.load(self.config.cross_encoder)
+        used = judge.name if judge.model is not None else ""
+        return {**held, "model": embed.model_name(self.config.embed), "cross_encoder": used, "leave": self.leave}
 
     def begin(self) -> None:
         """Forget every sample."""

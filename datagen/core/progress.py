@@ -1,7 +1,6 @@
 """Progress from inside a stage, for stages whose shards take long (a model is asked).
 
-A stage calls :func:`advance`; whoever shows progress subscribes. In a worker process nobody has
-subscribed, so nothing happens there and only whole shards are counted.
+A stage calls :func:`advance`; whoever shows progress subscribes. From worker processes the executor passes it on.
 """
 
 from __future__ import annotations

@@ -330,10 +330,11 @@ class Runner:
         self._events.emit("progress", stages=self.state(), **self._meters())
 
     def state(self) -> list[dict[str, Any]]:
-        """How far each node is: stage, shards, done, reused, records and rejected of this session."""
+        """How far each node is: stage, the stages in it, shards, done, reused, records and rejected of this session."""
         return [
             {
                 "stage": lane.node.name,
+                "stages": list(lane.node.stages),
                 "shards": len(lane.out),
                 "done": lane.done,
                 "reused": lane.reused,

@@ -19,6 +19,7 @@ from curation.semantic.search import neighbours
 from curation.semantic.variants import variants
 from curation.semantic_config import SemanticConfig
 from datagen.core.record import AnyRecord, Sample
+from tests.curation import tiny_models
 from tests.curation.make import of_family, sample
 
 carried = pytest.mark.skipif(embed.default_folder() is None, reason="no all-MiniLM-L6-v2 on this machine")
@@ -252,6 +253,16 @@ def test_the_fingerprint_has_what_shapes_the_output() -> None:
     assert json.dumps(base)
     assert base != DropSemantic(ALONE.model_copy(update={"threshold": 0.9})).fingerprint()
     assert base != DropSemantic(ALONE, leave=True).fingerprint()
+    assert base["cross_encoder"] == ""
+
+
+@pytest.mark.slow
+def test_the_fingerprint_tells_whether_there_is_a_cross_encoder(tmp_path: Path) -> None:
+    pytest.importorskip("sentence_transformers")
+    folder = tiny_models.cross_encoder(tmp_path)
+    there = DropSemantic(SemanticConfig(cross_encoder=str(folder))).fingerprint()
+    assert there["cross_encoder"] == str(folder)
+    assert there != DropSemantic(SemanticConfig(cross_encoder="none")).fingerprint()
 
 
 @carried

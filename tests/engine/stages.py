@@ -6,6 +6,7 @@ import os
 import time
 from typing import Any
 
+from datagen.core import progress
 from datagen.core.hashing import digest
 from datagen.core.record import AnyRecord, Chunk, Document, SourceFile, Verdict
 from datagen.core.stage import Fold, Map, Shard
@@ -35,6 +36,15 @@ class MakeDocuments(Map):
             for f in shard
             if isinstance(f, SourceFile)
         ]
+
+
+def talkative(count: int) -> int:
+    """Tells of its progress, as a stage does; returns its process."""
+    progress.advance("talk", expected=count)
+    for _ in range(count):
+        progress.advance("talk", done=1)
+    progress.say(f"{count} done " + "é" * 9000)
+    return os.getpid()
 
 
 class MakeChunks(Map):

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from datagen.core import progress
 from datagen.core.errors import DatagenError, StoppedEarly, UsageError
 from datagen.core.hashing import digest
 from datagen.core.record import AnyRecord
 from datagen.core.stage import Fold, Map
 from datagen.engine.config import EngineConfig
 from datagen.engine.events import Events
+from datagen.engine.executors import processes
 from datagen.engine.run import Runner, Source
 from datagen.engine.segment import plan
 from datagen.engine.store import Store
-from tests.engine.stages import Count, KeepLast, MakeChunks, MakeDocuments, Mark, source
+from tests.engine.stages import Count, KeepLast, MakeChunks, MakeDocuments, Mark, source, talkative
 
 
 def sources(n: int, per_shard: int = 2) -> list[Source]:
@@ -157,6 +162,28 @@ def test_a_shard_that_the_system_does_not_give_is_not_taken_for_damaged(tmp_path
     with pytest.raises(DatagenError, match="directory"):
         store.read("00-x", "a")
     assert store.path("00-x", "a").exists()
+
+
+def test_progress_in_worker_processes_reaches_the_driver() -> None:
+    ticks, lines = Counter[str](), list[str]()
+
+    def tick(stage: str, done: int, expected: int) -> None:
+        ticks.update({f"{stage} done": done, f"{stage} expected": expected})
+
+    leave, unlisten = progress.subscribe(tick), progress.listen(lines.append)
+    try:
+        with processes(2) as pool:
+            workers = set(pool.map(talkative, [5000] * 20))
+        assert os.getpid() not in workers
+        deadline = time.monotonic() + 20
+        while (len(lines) < 20 or ticks["talk done"] < 100_000) and time.monotonic() < deadline:
+            time.sleep(0.01)
+    finally:
+        leave()
+        unlisten()
+    assert ticks == {"talk done": 100_000, "talk expected": 100_000}
+    assert len(lines) == 20
+    assert all(line.startswith("5000 done é") for line in lines)
 
 
 def test_no_worker_outlives_its_driver() -> None:
