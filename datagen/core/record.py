@@ -214,6 +214,46 @@ class Quote(Record):
     path: str = ""
 
 
+class Judged(Record):
+    """What one judge said of a sample.
+
+    Attributes:
+        model: the judge's.
+        mode: how the scores came to be: ``integer`` (as written), ``expected`` (from log-probabilities) or ``mean``
+            (of several replies).
+        scores: criterion → 1..5.
+        score: their weighted mean.
+        justification: in its words; ``reasons``: criterion → the same, where each was asked for by itself.
+        variance: criterion → variance of the score, for ``expected`` and ``mean``.
+        mass: criterion → probability that fell on the five scores, for ``expected``.
+    """
+
+    model: str
+    mode: str
+    scores: dict[str, float]
+    score: float
+    justification: str = ""
+    reasons: dict[str, str] = {}
+    variance: dict[str, float] = {}
+    mass: dict[str, float] = {}
+
+
+class Claim(Record):
+    """A statement in a reply, and whether its source supports it.
+
+    Attributes:
+        text: the statement.
+        supported: what the judge says, taken back where its quote does not stand in the source.
+        quote: the judge's evidence; "" where there is none.
+        start: of the quote in the sample's ``source``, or -1 where it does not stand there.
+    """
+
+    text: str
+    supported: bool
+    quote: str = ""
+    start: int = -1
+
+
 class Candidate(Record):
     """One of several replies to the same prompt, with its score (1..5, None: not scored) for ranking."""
 
@@ -296,6 +336,11 @@ class Sample(Record):
         score: weighted mean of ``scores``, or None while unscored.
         scored_by: ``"heuristic"`` or ``"judge:MODEL"``; "" while unscored.
         justification: the judge's, or the heuristic's.
+        rubric: name of the rubric it was judged by, and the first digits of its hash, as in ``"grounded@1a2b3c4d"``.
+        judgements: what each judge said, one for each of a panel; empty for heuristics.
+        spread: greatest less least score among a panel, or None where one judge was asked.
+        claims: statements of the reply, where faithfulness was looked at.
+        faithfulness: share of them that the source supports; None while undetermined.
         sketch: as in :class:`Chunk`.
         vector: its embedding (float16, little endian, unit length) while a later stage needs it, else None.
         audits: what stages found in the messages.
@@ -319,6 +364,11 @@ class Sample(Record):
     score: float | None = None
     scored_by: str = ""
     justification: str = ""
+    rubric: str = ""
+    judgements: tuple[Judged, ...] = ()
+    spread: float | None = None
+    claims: tuple[Claim, ...] = ()
+    faithfulness: float | None = None
     sketch: bytes | None = None
     vector: bytes | None = None
     audits: tuple[Audit, ...] = ()
