@@ -4,7 +4,8 @@
 
 The rules were made on the rows whose SHA-256 begins with an even byte. Of the others, the held-out half, no
 row was read while the rules were made; how many of each technique were missed was counted between versions. Texts that
-are documents are cut at paragraphs into pieces of about 2,000 characters. ``--all`` also asks the embedding model.
+are documents are cut at paragraphs into pieces of about 2,000 characters, and again into their paragraphs of at most
+600. ``--all`` also asks the embedding model. ``--fit`` makes the weights of the wording anew, and measures nothing.
 """
 
 from __future__ import annotations
@@ -20,9 +21,10 @@ from pathlib import Path
 from typing import Any
 
 from curation import malicious
-from curation.malicious import MaliciousConfig, plugins
+from curation.malicious import MaliciousConfig, fit, passages, plugins, wording
 
 DATA = Path("../shared/data")
+DOCS = Path("docs")
 ORDERS = {"prompt_injection", "jailbreak"}
 _FLOOR = re.compile(r"ignore|disregard|forget|pretend|jailbreak|<script|onerror|union select|akia|ghp_|password", re.I)
 
@@ -81,9 +83,23 @@ def seconds(work: Callable[[], object]) -> float:
     return time.process_time() - begun
 
 
+def refit(data: list[dict[str, Any]]) -> None:
+    """Write the weights of the wording anew, from our own examples, the half that the rules were made on, and the
+    sentences of our own documentation, which are harmless."""
+    at = [row for row in data if not held_out(row["text"])]
+    pages = [path.read_text(encoding="utf-8") for path in sorted(DOCS.glob("*.md")) if path.stem != "malicious"]
+    said = [page[a:b] for page in pages for a, b in passages.sentences(page, 4)]
+    weights = fit.fit([row["text"] for row in at], [bool(row["attack"]) for row in at], said)
+    wording.FILE.write_text(fit.written(weights), encoding="utf-8")
+    print(f"{wording.FILE}: {len(weights)} weights")
+
+
 def main() -> None:
     arguments = [a for a in sys.argv[1:] if not a.startswith("--")]
     data = Path(arguments[0]) if arguments else DATA
+    if "--fit" in sys.argv:
+        refit(rows(data / "injection.jsonl"))
+        return
     bare = MaliciousConfig(exemplars="off")
     letters = MaliciousConfig(exemplars="ngrams")
     print(malicious.status(letters).sentence)
@@ -99,15 +115,22 @@ def main() -> None:
         found = malicious.scan(cut, sets[-1][0])
         kinds = dict(Counter(f.kind for here in found for f in here))
         print(f"  {name:<20} pieces flagged {share(bool(here) for here in found)} {kinds}")
+        single = [part for piece in cut for part in piece.split("\n\n") if 40 < len(part) <= 600][::4]
+        print(f"  {name:<20} paragraphs   {share(map(bool, malicious.scan(single, sets[-1][0])))}")
     cut = pieces(data.parent / "corpus")[:300]
     size = sum(map(len, cut))
     floor = seconds(lambda: [_FLOOR.findall(text) for text in cut])
     ours = seconds(lambda: malicious.scan(cut, letters))
     only = letters.model_copy(update={"kinds": ("secret",), "detect_secrets": False})
     secrets = seconds(lambda: malicious.scan(cut, only))
+    whole = sum(len(text.encode("utf-8", "surrogatepass")) for text in cut) / 1e6
     print(
-        f"  speed: {size / ours:,.0f} characters a CPU second ({ours / floor:.0f} x the time of one compiled pattern)"
+        f"  speed: {len(cut) / ours:,.0f} texts, {whole / ours:.2f} MB a CPU second "
+        f"({ours / floor:.0f} x the time of one compiled pattern)"
     )
+    short = [row["text"] for row in texts if len(row["text"]) <= 600]
+    ours = seconds(lambda: malicious.scan(short, letters))
+    print(f"  speed: {len(short) / ours:,.0f} short texts a CPU second, each compared with all examples")
     if plugins.available():
         every = plugins.plugins()
         peer = seconds(lambda: [p.analyze_string(line) for t in cut for line in t.splitlines() for p in every])

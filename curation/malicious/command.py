@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 from curation.malicious.finding import Signal
 from curation.malicious.fold import lower
+from curation.malicious.near import before
 
 _PROGRAMS = r"(?:cat|ls|id|whoami|uname|ping|nslookup|dig|curl|wget|nc|ncat|bash|sh|zsh|cmd(?:\.exe)?|powershell|pwd|ifconfig|ipconfig|netstat|dir|type|net\s+user|sleep|echo|rm|touch|chmod|perl|python3?|ruby|php|telnet|ps|env|printenv|ssh|awk|sed|head|tail|more|less|tac|nl|find|which|/bin/\w+|/usr/bin/\w+)"
 _CHAINED = re.compile(
@@ -28,8 +29,9 @@ _PATH = re.compile(
 _TARGET = re.compile(
     r"etc[/\\%]|passwd|shadow|win\.ini|boot\.ini|system32|windows|proc/|\.ssh|id_rsa|web\.config|web-inf|\.htaccess|\.env|config\.php|access\.log|hosts"
 )
-_TEMPLATE = re.compile(
-    r"(?:\{\{|\$\{|#\{|<%=?|\{%|\*\{|@\(|\[\[\$\{|\{php\}|#set\(|%\{\()[^\n]{0,200}?(?:__class__|__mro__|__subclasses__|__globals__|__builtins__|__import__|__init__|config\.items|self\._templatereference|request\.application|getruntime|runtime\b|processbuilder|freemarker\.template|t\(java|java\.lang|@java|popen|os\.system|system\(|exec\(|`id`|file\.open|file\.read|cycler|lipsum|joiner|\.getclass|forname|registerundefinedfiltercallback|allowstaticmethodaccess|_memberaccess|get_flashed|url_for\.|passthru|range\.constructor|#this|constructor\.constructor|\d{1,7}\s?\*\s?'?\d{1,7})"
+_TEMPLATE = re.compile(r"\{\{|\$\{|#\{|<%=?|\{%|\*\{|@\(|\[\[\$\{|\{php\}|#set\(|%\{\(")
+_TEMPLATE_CALL = re.compile(
+    r"(?:__class__|__mro__|__subclasses__|__globals__|__builtins__|__import__|__init__|config\.items|self\._templatereference|request\.application|getruntime|runtime\b|processbuilder|freemarker\.template|t\(java|java\.lang|@java|popen|os\.system|system\(|exec\(|`id`|file\.open|file\.read|cycler|lipsum|joiner|\.getclass|forname|registerundefinedfiltercallback|allowstaticmethodaccess|_memberaccess|get_flashed|url_for\.|passthru|range\.constructor|#this|constructor\.constructor|\d{1,7}\s?\*\s?'?\d{1,7})"
 )
 _JNDI = re.compile(r"\$\{[^}\n]{0,60}(?:jndi|\$\{(?:lower|upper|env|sys|date|::-)[^}\n]{0,20}\}[^\n]{0,80}(?:i|\}):)")
 _XML = re.compile(
@@ -60,10 +62,10 @@ def signals(text: str) -> Iterator[Signal]:
         for found in _SHELL.finditer(text):
             yield Signal("command", *found.span(), 0.55, "shell")
     if "{" in text or "<%" in text or "#set" in text or "@(" in text:
-        for found in _TEMPLATE.finditer(text):
-            simple = found[0][-1:].isdigit() and "__" not in found[0]
-            yield Signal("command", *found.span(), (0.55 if short else 0.25) if simple else 0.65, "template")
-        for found in _JNDI.finditer(text):
+        for start, found in before(_TEMPLATE, _TEMPLATE_CALL, text, 200, "\n"):
+            simple = found[0][-1:].isdigit() and "__" not in text[start : found.end()]
+            yield Signal("command", start, found.end(), (0.55 if short else 0.25) if simple else 0.65, "template")
+        for found in _JNDI.finditer(text) if "jndi" in text or "}" in text else ():
             yield Signal("command", *found.span(), 0.75, "jndi")
         for found in _NOSQL.finditer(text):
             yield Signal("command", *found.span(), 0.55 if short else 0.2, "nosql")

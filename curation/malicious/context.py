@@ -4,13 +4,14 @@ from __future__ import annotations
 
 # ruff: noqa: E501 - a pattern that is cut is hard to read
 import bisect
+import functools
 import re
 from dataclasses import dataclass
 
-_FENCED = re.compile(r"(?:^|\n)[ \t>]{0,12}(```+|~~~+)[^\n]*\n")
-_TICKS = re.compile(
-    r"(`{1,3})(?!`)([^`\n]{1,400})\1|<code>([^\n]{1,400}?)</code>|<pre>(?s:.){1,3000}?</pre>|\{\{([^\n{}]{1,200})\}\}"
-)
+from curation.malicious.near import enclosed
+
+_FENCED = re.compile(r"(?:^|\n)[ \t>]{0,12}(`{3,}+|~{3,}+)[^\n]*+\n")
+_TICKS = re.compile(r"(`{1,3})(?!`)([^`\n]{1,400})\1|\{\{([^\n{}]{1,200})\}\}")
 _LINE = re.compile(r"[^\n]*\n?")
 _WORDS = re.compile(r"[^\W\d_]{2,}")
 _TALK = re.compile(
@@ -24,7 +25,7 @@ _AROUND = 500  # characters before and after that are read
 _QUOTES = {'"': '"', "'": "'", "“": "”", "‘": "’", "«": "»", "„": "“", "`": "`", "(": ")"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Context:
     """The code of a text, as sorted stretches, and how much prose there is beside it."""
 
@@ -46,12 +47,21 @@ class Context:
 
     def talked_about(self, start: int, end: int) -> bool:
         """Do the words around speak about such a passage, which stands in quotes or in the middle of prose?"""
-        before = self.text[max(0, start - _AROUND) : start]
-        after = self.text[end : end + _AROUND]
-        words = len(_WORDS.findall(before)) + len(_WORDS.findall(after))
-        if words < 8 or not (_TALK.search(before) or _TALK.search(after)):
+        low, high = start - _AROUND, end + _AROUND
+        words = _within(self._words, low, start) + _within(self._words, end, high)
+        if words < 8 or not (_within(self._talk, low, start) or _within(self._talk, end, high)):
             return False
         return self.quoted(start, end) or words >= 20
+
+    @functools.cached_property
+    def _words(self) -> list[int]:
+        """Where the words begin."""
+        return [m.start() for m in _WORDS.finditer(self.text)]
+
+    @functools.cached_property
+    def _talk(self) -> list[int]:
+        """Where the words begin that speak about such passages."""
+        return [m.start() for m in _TALK.finditer(self.text)]
 
     def quoted(self, start: int, end: int) -> bool:
         """Does the passage stand in quotation marks, within its line?"""
@@ -63,6 +73,11 @@ class Context:
             for mark, closing in _QUOTES.items()
             if mark in before
         ) or (before.endswith(tuple(_QUOTES)) and after.startswith(tuple(_QUOTES.values())))
+
+
+def _within(places: list[int], low: int, high: int) -> int:
+    """How many of the sorted places lie in ``low <= place < high``."""
+    return bisect.bisect_left(places, high) - bisect.bisect_left(places, low)
 
 
 def context(text: str) -> Context:
@@ -79,6 +94,8 @@ def context(text: str) -> Context:
         if not closing:
             break
     spans += [m.span() for m in _TICKS.finditer(text)]
+    spans += [(a, b) for a, b in enclosed("<code>", "</code>", text, 400) if "\n" not in text[a:b]]
+    spans += enclosed("<pre>", "</pre>", text, 3000)
     spans += _set_in(text)
     merged: list[tuple[int, int]] = []
     for start, end in sorted(spans):

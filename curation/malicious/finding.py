@@ -33,6 +33,7 @@ class Signal:
     Attributes:
         kind, start, end, rule: as of :class:`Finding`.
         weight: 0..1, the score it has on its own.
+        told: is it an order that is only reported, forbidden or quoted?
     """
 
     kind: Kind
@@ -40,8 +41,11 @@ class Signal:
     end: int
     weight: float
     rule: str
+    told: bool = False
 
 
+WORDING = "wording"  # the rule of a signal that only resembles others
+SUSPECT = 0.74  # what a finding scores at most that needs such a signal: too little to reject a sample
 REACH = 600  # characters within which signals belong to one attack
 
 
@@ -49,7 +53,7 @@ def together(signals: Iterable[Signal], reach: int = REACH) -> list[Finding]:
     """Findings of signals of one family: those within ``reach`` of one another are one.
 
     Their weights are taken as independent evidence ("noisy or": J. Pearl, Probabilistic Reasoning, 1988, 4.3.2),
-    each rule counted once.
+    each rule counted once; a likeness to other attacks lifts the score to :data:`SUSPECT` at most.
     """
     out: list[Finding] = []
     group: list[Signal] = []
@@ -71,9 +75,13 @@ def _joined(group: Sequence[Signal]) -> Finding:
     against = 1.0
     for signal in best.values():
         against *= 1 - signal.weight
+    score = 1 - against
+    if WORDING in best:
+        without = 1 - against / (1 - best[WORDING].weight)
+        score = max(without, min(score, SUSPECT))
     lead = max(best.values(), key=lambda s: s.weight)
     start, end = min(s.start for s in group), max(s.end for s in group)
-    return Finding(lead.kind, start, end, round(1 - against, 3), lead.rule)
+    return Finding(lead.kind, start, end, round(score, 3), lead.rule)
 
 
 def without_overlaps(findings: Iterable[Finding]) -> list[Finding]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from curation.malicious.finding import Signal
 from curation.malicious.harm import blocks, harms
+from curation.malicious.near import before, enclosed
 
 # Special tokens and headings of chat templates: ChatML, Llama 2 and 3, Mistral, Alpaca, Zephyr, Gemma, DeepSeek.
 _TOKENS = re.compile(
@@ -28,15 +29,13 @@ _END = re.compile(
 )
 _QUESTION = re.compile(r"(?:^|(?<=\s))(?:q|question|user|human|input)\s?:")
 _ANSWER = re.compile(r"(?:^|(?<=\s))(?:a|answer|assistant|ai|bot|output)\s?:")
-_COMMENT = re.compile(r"<!--(.{0,1500}?)-->", re.DOTALL)
-_HIDDEN = re.compile(
-    r"<(?P<tag>\w{1,12})\b[^>]{0,200}(?:display\s?:\s?none|visibility\s?:\s?hidden|font-size\s?:\s?[01](?:px|pt|em|%|\b)"
-    r"|opacity\s?:\s?0(?:\b|;)|color\s?:\s?(?:#fff(?:fff)?\b|white|transparent)|hidden\b)[^>]{0,200}>(.{0,1500}?)</(?P=tag)>",
-    re.DOTALL,
+_HIDING = re.compile(
+    r"display\s?:\s?none|visibility\s?:\s?hidden|font-size\s?:\s?[01](?:px|pt|em|%|\b)"
+    r"|opacity\s?:\s?0(?:\b|;)|color\s?:\s?(?:#fff(?:fff)?\b|white|transparent)|hidden\b"
 )
-_ATTRIBUTE = re.compile(
-    r"<(?:img|a|meta|input|area|svg|div|span|p)\b[^>]{0,300}?\b(?:alt|title|content|aria-label|placeholder|data-\w{1,20})\s?=\s?[\"']([^\"'>]{15,600})"
-)
+_TAG = re.compile(r"<(\w{1,12})\b")
+_TELLING = re.compile(r"<(?:img|a|meta|input|area|svg|div|span|p)\b")
+_ATTRIBUTE = re.compile(r"\b(?:alt|title|content|aria-label|placeholder|data-\w{1,20})\s?=\s?[\"']([^\"'>]{15,600})")
 _ORDER = re.compile(
     r"\b(?:ignore|disregard|forget|state|say|respond|reply|answer|output|print|tell|instead|you (?:must|should|are)|ai|assistant|llm"
     r"|language model|chatbot|click|follow this link|password|account (?:has been|is)|send|visit|instructions?)\b"
@@ -60,14 +59,12 @@ def signals(text: str, original: str) -> Iterator[Signal]:
         for shape in regex.finditer(text):
             yield Signal("prompt_injection", *shape.span(), weight, rule)
     if "<" in text:
-        for regex in (_COMMENT, _HIDDEN):
-            for found in regex.finditer(text):
-                inner = found[regex.groups]
-                if len({m[0] for m in _ORDER.finditer(inner)}) >= 2:
-                    yield Signal("prompt_injection", *found.span(), 0.45, "hidden_order")
-        for found in _ATTRIBUTE.finditer(text):
+        for start, end in (*enclosed("<!--", "-->", text, 1500), *_unseen(text)):
+            if len({m[0] for m in _ORDER.finditer(text, start, end)}) >= 2:
+                yield Signal("prompt_injection", start, end, 0.45, "hidden_order")
+        for start, found in before(_TELLING, _ATTRIBUTE, text, 300, ">"):
             if len({m[0] for m in _ORDER.finditer(found[1])}) >= 3:
-                yield Signal("prompt_injection", *found.span(), 0.4, "hidden_order")
+                yield Signal("prompt_injection", start, found.end(), 0.4, "hidden_order")
     yield from _unanswered(text)
     yield from _names(original)
     for start, end in _repeats(text):
@@ -76,6 +73,21 @@ def signals(text: str, original: str) -> Iterator[Signal]:
     for start, end in blocks(text):
         if harms(text[start:end]):
             yield Signal("prompt_injection", start, end, 0.0, "harmful_code")
+
+
+def _unseen(text: str) -> Iterator[tuple[int, int]]:
+    """Elements that are not shown."""
+    last = 0
+    for start, found in before(_TAG, _HIDING, text, 200, ">"):
+        tag = _TAG.match(text, start)
+        inside = text.find(">", found.end(), found.end() + 200)
+        if start < last or tag is None or inside < 0:
+            continue
+        closing = f"</{tag[1]}>"
+        end = text.find(closing, inside, inside + 1500)
+        if end >= 0:
+            last = end + len(closing)
+            yield start, last
 
 
 def _unanswered(text: str) -> Iterator[Signal]:

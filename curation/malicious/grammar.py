@@ -63,12 +63,13 @@ class Pattern:
 
 @dataclass(frozen=True, slots=True)
 class Grammar:
-    """The patterns, and the phrases of their items by first word."""
+    """The patterns, the phrases of their items by first word or two, and the single words of each class, folded."""
 
     phrases: dict[str, tuple[Phrase, ...]]
     stems: dict[str, tuple[Phrase, ...]]
     patterns: tuple[Pattern, ...]
     words: frozenset[str]
+    classes: dict[str, tuple[str, ...]]
     sha256: str
 
     def signals(self, text: str) -> Iterator[Signal]:
@@ -82,6 +83,9 @@ class Grammar:
                 end = i + 1 + len(phrase.rest)
                 if not phrase.rest or _goes_on(phrase, words, i):
                     places.setdefault(phrase.item, []).append((i, end))
+            for phrase in phrases.get(f"{word} {words[i + 1]}", ()) if i + 1 < len(words) else ():
+                if _goes_on(phrase, words, i):
+                    places.setdefault(phrase.item, []).append((i, i + 1 + len(phrase.rest)))
             for phrase in stems.get(word[:_STEM], ()):
                 if word.startswith(phrase.first):
                     places.setdefault(phrase.item, []).append((i, i + 1))
@@ -92,8 +96,8 @@ class Grammar:
                 sentence = sentence or _sentences(text, spans)
                 for first, last in _walks(pattern, places, sentence):
                     start, end = spans[first][0], spans[last - 1][1]
-                    weight = pattern.weight * (reported(text, start) if pattern.command else 1)
-                    yield Signal(pattern.kind, start, end, weight, pattern.name)
+                    share = reported(text, start) if pattern.command else 1
+                    yield Signal(pattern.kind, start, end, pattern.weight * share, pattern.name, share <= 0.5)
 
 
 def _goes_on(phrase: Phrase, words: Sequence[str], at: int) -> bool:
@@ -160,6 +164,7 @@ def grammar() -> Grammar:
         {first: tuple(found) for first, found in maker.stems.items()},
         tuple(patterns),
         frozenset(maker.words),
+        {name: tuple(fold(w).text for w in words if w.isalpha()) for name, words in tree["class"].items()},
         hashlib.sha256(raw).hexdigest(),
     )
 
@@ -225,7 +230,8 @@ class _Maker:
                 if open_end and not rest:
                     self.stems.setdefault(first[:_STEM], []).append(phrase)
                 else:
-                    self.phrases.setdefault(first, []).append(phrase)
+                    exact = rest and not (open_end and len(rest) == 1)
+                    self.phrases.setdefault(f"{first} {rest[0]}" if exact else first, []).append(phrase)
         return self._numbers[item]
 
 

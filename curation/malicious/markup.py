@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 from curation.malicious.finding import Signal
 from curation.malicious.fold import lower
+from curation.malicious.near import before
 
 _DEED = (
     r"(?:alert|prompt|confirm|eval|atob|fromcharcode|unescape|settimeout|setinterval|fetch|xmlhttprequest|document\s*\.|document\[|window\.|location|cookie"
@@ -49,16 +50,18 @@ _DATA = re.compile(
 _STYLE = re.compile(
     r"[:;{\s]\s{0,4}(?:xss:)?e(?:/\*[^*]{0,40}\*/|\\)?x(?:/\*[^*]{0,40}\*/|\\)?p(?:/\*[^*]{0,40}\*/|\\)?r(?:/\*[^*]{0,40}\*/|\\)?e(?:/\*[^*]{0,40}\*/|\\)?ss(?:/\*[^*]{0,40}\*/|\\)?i(?:/\*[^*]{0,40}\*/|\\)?on?\s{0,4}(?:/\*[^*]{0,40}\*/)?\(\s?(?:alert|javascript|document|window|eval|write|this|string|prompt|confirm)|-moz-binding|-o-link|behaviou?r\s{0,4}:\s{0,4}url|@im\\?port\s{0,4}[\"']?(?:java|https?:|//|'|url\(\s?[\"']?(?:java|http|//|data:))|expressio\\6e|\\65\\78\\70|list-style-image:\s{0,4}url\([\"']?java"
 )
+_LOADER = re.compile(
+    r"<(?:iframe|frame|embed|object|applet|base|bgsound|link|layer|ilayer|portal|meta|xml|import|set|animate|use|param|svg|math|form|isindex|xss|listener|handler|event-source|audio|video|source|track|input|button|body|table|td|image|img|a|area|maction|mglyph|template|foreignobject)\b"
+)
 _LOADS = re.compile(
-    r"<(?:iframe|frame|embed|object|applet|base|bgsound|link|layer|ilayer|portal|meta|xml|import|set|animate|use|param|svg|math|form|isindex|xss|listener|handler|event-source|audio|video|source|track|input|button|body|table|td|image|img|a|area|maction|mglyph|template|foreignobject)\b[^>]{0,300}?"
     r"(?:srcdoc\s{0,4}=|http-equiv\s{0,4}=\s{0,4}[\"']?(?:refresh|set-cookie|link|x-ua)[^>]{0,200}(?:url|javascript|data:|script|cookie|edge|rel)"
     r"|(?:src|data|code|archive|href|action|formaction|xlink:href|background|dynsrc|lowsrc|to|from|values|value|handler|implementation|ev:\w+|allowscriptaccess|datasrc|xml:base|poster|folder)\s{0,4}=\s{0,4}[\"'`]?\s{0,4}(?:java|vbs|data:(?!image/(?:png|jpe?g|gif|webp|bmp|x-icon|vnd)|font|audio|video)|&#|\\|//[^\s>]{1,60}\.(?:js|swf|xml|sct|asf|xss)\b|https?:[^\s>\"']{1,80}\.(?:js|swf|sct|xml|asf|scr|xss)\b|#default|always|feed:|mailto:[^>]{0,40}(?:script|alert)|data%3a|blob:|jar:|view-source:|\?|xss))"
 )
-_PLAIN_LOADS = re.compile(
-    r"<(?:iframe|embed|object|applet|base|bgsound|layer|portal|isindex|frameset|frame)\b[^>]{0,300}?\b(?:src|data|href|code|action)\s{0,4}="
-)
+_PLAIN_LOADER = re.compile(r"<(?:iframe|embed|object|applet|base|bgsound|layer|portal|isindex|frameset|frame)\b")
+_PLAIN_LOADS = re.compile(r"\b(?:src|data|href|code|action)\s{0,4}=")
+_REMOTE_LOADER = re.compile(r"<(?:script|link)\b")
 _REMOTE = re.compile(
-    r"<(?:script|link)\b[^>]{0,200}?\b(?:src|href)\s{0,4}=\s{0,4}[\"'`]?\s{0,4}(?:https?:|\\{0,2}//|//|/\\|[\w-]{1,40}\.js|data:|[^\s>]{1,60}\.(?:css|js|jpg|htc))"
+    r"\b(?:src|href)\s{0,4}=\s{0,4}[\"'`]?\s{0,4}(?:https?:|\\{0,2}//|//|/\\|[\w-]{1,40}\.js|data:|[^\s>]{1,60}\.(?:css|js|jpg|htc))"
 )
 _CALL = re.compile(
     r"(?:\balert|\bprompt|\bconfirm)\s{0,4}(?:\?\.)?(?:/\*.{0,20}?\*/)?\s{0,4}(?:\(\s{0,4}(?:[\d'\"`/)]|document|xss|location|this|string|window|origin|name|cookie|self|top|\w{1,5}\))|`|&#|&lpar;?|%28|\\u0028|\.(?:call|apply|bind))"
@@ -74,17 +77,18 @@ _SYMBOLS = re.compile(r"(?:[\[\]()!+{}~$_\"'.;:,=\\/*-]{20,})")
 _TEMPLATE = re.compile(
     r"\{\{[^{}\n]{0,200}(?:constructor|alert|\$eval|\$on|tostring|charat|prototype|__proto__|valueof)[^{}\n]{0,200}\}\}|\bng-[\w-]{2,20}\s?=|\bv-(?:on|html|bind)\b|x-on:|\bdata-bind="
 )
-_SERVER = re.compile(
-    r"<!--#\s?(?:exec|include|echo|printenv|config)\b|<\?(?:php|=|xml-stylesheet|import|xml:namespace)[^>]{0,200}(?:script|system|exec|echo|passthru|javascript|xss|eval|href|http)|<%\s?=?[^%]{0,200}%>"
-)
+_SERVER = re.compile(r"<!--#\s?(?:exec|include|echo|printenv|config)\b|<%\s?=?[^%]{0,200}%>")
+_PROCESSED = re.compile(r"<\?(?:php|=|xml-stylesheet|import|xml:namespace)")
+_PROCESSES = re.compile(r"script|system|exec|echo|passthru|xss|eval|href|http")
 _BROKEN = re.compile(
     r"^[\s\"'`<>/\\)\]};-]{1,12}(?:<|%3c|&lt;)[\s/]{0,3}(?:script|img|svg|iframe|body|a|input|object|style|h1|marquee|b|p|xss|plaintext|image|details|video|audio|title|textarea)\b"
 )
 _PROSE = re.compile(r"(?<![\w<=/.\"'])[a-z]{2,}(?=[ ,.](?![=(]))")
 _MARKUP = re.compile(r"<[a-z!/?%]|\bon\w+\s?=")
-_CSS = re.compile(
-    r"<style\b[^>]{0,200}>[^<]{0,600}(?:expression|url\s?\(\s?[\"']?java|@import|binding|behaviou?r|\\[0-9a-f])|<(?:\w{1,20})[^>]{0,200}\bstyle\s{0,4}=\s{0,4}[^>]{0,200}(?:expression|url\s{0,3}\(\s{0,4}[\"']?\s{0,4}(?:java|&#|\\)|binding|behaviou?r|xss)"
-)
+_STYLE_ELEMENT = re.compile(r"<style\b[^>]{0,200}>")
+_STYLE_RULE = re.compile(r"expression|url\s?\(\s?[\"']?java|@import|binding|behaviou?r|\\[0-9a-f]")
+_STYLED = re.compile(r"<\w{1,20}[^>]{0,200}\bstyle\s{0,4}=")
+_STYLES = re.compile(r"expression|url\s{0,3}\(\s{0,4}[\"']?\s{0,4}(?:java|&#|\\)|binding|behaviou?r|xss")
 
 
 def signals(text: str) -> Iterator[Signal]:
@@ -97,9 +101,13 @@ def signals(text: str) -> Iterator[Signal]:
     bare = len(text) < 300 and len(_PROSE.findall(text)) < 6
     short = len(text) < 600 and "\n\n" not in text
     if "<" in text or "%" in text or "&" in text or "\\" in text or "¼" in text:
+        remote = [start for start, _ in before(_REMOTE_LOADER, _REMOTE, text, 200, ">")]
+        deed = _SCRIPT_BODY.search(text)
         for found in _SCRIPT_TAG.finditer(text):
-            body = text[found.end() : found.end() + 600]
-            active = bool(_SCRIPT_BODY.search(body) or (short and _REMOTE.match(text, found.start())))
+            if deed and deed.start() < found.end():
+                deed = _SCRIPT_BODY.search(text, found.end())
+            near = deed is not None and deed.end() <= found.end() + 600
+            active = bool(near or (short and found.start() in remote))
             yield Signal(
                 "script",
                 found.start(),
@@ -107,15 +115,18 @@ def signals(text: str) -> Iterator[Signal]:
                 share * (0.8 if active else 0.6 if bare else 0.2),
                 "script_element",
             )
-        for regex, weight, rule in (
-            (_LOADS, 0.7, "active_element"),
-            (_CSS, 0.7, "active_style"),
-            (_SERVER, 0.6, "server_include"),
-            (_REMOTE, 0.6 if short else 0.1, "remote_script"),
-            (_PLAIN_LOADS, 0.5 if len(text) < 300 else 0.2, "frame"),
+        for found in _SERVER.finditer(text):
+            yield Signal("script", found.start(), _tag_end(text, found.end()), share * 0.6, "server_include")
+        for opener, inner, reach, stop, weight, rule in (
+            (_LOADER, _LOADS, 300, ">", 0.7, "active_element"),
+            (_STYLE_ELEMENT, _STYLE_RULE, 600, "<", 0.7, "active_style"),
+            (_STYLED, _STYLES, 200, ">", 0.7, "active_style"),
+            (_PROCESSED, _PROCESSES, 200, ">", 0.6, "server_include"),
+            (_REMOTE_LOADER, _REMOTE, 200, ">", 0.6 if short else 0.1, "remote_script"),
+            (_PLAIN_LOADER, _PLAIN_LOADS, 300, ">", 0.5 if len(text) < 300 else 0.2, "frame"),
         ):
-            for found in regex.finditer(text):
-                yield Signal("script", found.start(), _tag_end(text, found.end()), share * weight, rule)
+            for start, found in before(opener, inner, text, reach, stop):
+                yield Signal("script", start, _tag_end(text, found.end()), share * weight, rule)
     if "on" in text or "ON" in text or "On" in text or "oN" in text:
         for found in _ON.finditer(text):
             if not _EVENTS.match(found[1]):
@@ -124,13 +135,13 @@ def signals(text: str) -> Iterator[Signal]:
             closed = text.find(">", opened, found.start(1)) if opened >= 0 else -1
             inside = opened >= 0
             runs = _RUNS.search(found[2])
-            deed = _SCRIPT_BODY.search(found[2])
-            if not runs and not deed:
+            does = _SCRIPT_BODY.search(found[2])
+            if not runs and not does:
                 if inside and short and found[2].strip():
                     yield Signal("script", opened, _tag_end(text, found.end(1)), 0.55, "event_handler")
                 continue
-            weight = 0.8 if inside and deed else 0.6 if inside else 0.6 if deed and len(text) < 400 else 0.0
-            weight *= 1 if closed < 0 or deed else 0.5
+            weight = 0.8 if inside and does else 0.6 if inside else 0.6 if does and len(text) < 400 else 0.0
+            weight *= 1 if closed < 0 or does else 0.5
             start = opened if inside else found.start(1)
             yield Signal("script", start, _tag_end(text, found.end(1)), share * weight, "event_handler")
     for regex, weight, rule in (
@@ -145,8 +156,8 @@ def signals(text: str) -> Iterator[Signal]:
         told = _SCRIPT_BODY.search(found[0]) is not None or "constructor" in found[0]
         yield Signal("script", *found.span(), 0.6 if told else 0.15, "client_template")
     for found in _CALL.finditer(text) if any(hint in text for hint in _CALL_HINTS) else ():
-        near = text[max(0, found.start() - 200) : found.end() + 200]
-        weight = 0.5 if short else 0.35 if _MARKUP.search(near) else 0.15
+        marked = _MARKUP.search(text, max(0, found.start() - 200), found.end() + 200)
+        weight = 0.5 if short else 0.35 if marked else 0.15
         yield Signal("script", *found.span(), share * weight, "script_call")
     if short:
         for found in _BROKEN.finditer(text):

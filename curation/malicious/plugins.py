@@ -21,6 +21,7 @@ _LEFT_OUT = (
     "PrivateKeyDetector",
     "JwtTokenDetector",
 )
+_ONE_WORD = ("AWS", "GitHub", "GitLab", "OpenAI", "OAuth", "SendGrid")  # names that are not cut at their capitals
 _CANDIDATE = re.compile(r"[^\s\"'`<>]{16,400}")
 _MIX = re.compile(r"\d")
 _NEAR = 80  # characters before a candidate that plugins want to see
@@ -62,4 +63,8 @@ def found(text: str) -> Iterator[Finding]:
 
 
 def _snake(name: str) -> str:
-    return re.sub(r"(?<!^)(?=[A-Z])", "_", name.removesuffix("Detector")).lower()
+    """``AWSKeyDetector`` as ``aws_key``."""
+    name = name.removesuffix("Detector")
+    for own in _ONE_WORD:
+        name = name.replace(own, own.capitalize())
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()

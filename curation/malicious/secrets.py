@@ -90,7 +90,7 @@ FORMS = (
     _form("terraform_token", ".atlasv1.", rf"{_L}[A-Za-z0-9]{{14}}\.atlasv1\.[A-Za-z0-9_=-]{{60,70}}"),
     _form("age_key", "AGE-SECRET-KEY-", rf"{_L}AGE-SECRET-KEY-1[A-Z0-9]{{58}}{_R}"),
     _form("azure_storage_key", "AccountKey=", r"AccountKey=(?P<secret>[A-Za-z0-9+/]{86}==)", 4.0),
-    _form("azure_sas", "sig=", r"[?&]s[vpert]=[^\s\"'<>]{0,300}?&sig=(?P<secret>[A-Za-z0-9%+/]{40,70}(?:%3D|=))", 3.8),
+    _form("azure_sas", "sig=", r"[?&]sig=(?P<secret>[A-Za-z0-9%+/]{40,70}(?:%3D|=))", 3.8),
     _form("azure_secret", "Q~", rf"{_L}[A-Za-z0-9_~.]{{3}}\dQ~[A-Za-z0-9_~.-]{{31,34}}(?![\w~.-])"),
     _form("jwt", "eyJ", rf"{_L}eyJ[A-Za-z0-9_-]{{10,2000}}\.eyJ[A-Za-z0-9_-]{{4,4000}}\.[A-Za-z0-9_-]{{20,1000}}{_R}", 3.5),
     _form("private_key", "PRIVATE KEY", r"-----BEGIN (?:[A-Z]{2,10} ){0,3}PRIVATE KEY(?: BLOCK)?-----(?:(?!-----)[\s\S]){40,8000}(?:-----END (?:[A-Z]{2,10} ){0,3}PRIVATE KEY(?: BLOCK)?-----)?", 3.0),
@@ -103,8 +103,9 @@ FORMS = (
     _form("htpasswd", "$", r"(?m)^[\w.-]{2,30}:(?P<secret>\$(?:apr1|2[aby]|1|5|6|y)\$[A-Za-z0-9./$]{20,120})(?::|$)"),
 )  # fmt: skip
 
+_NAME = re.compile(r"(?<![A-Za-z])[\w.-]{0,30}\Z")  # before the word that says what it is
 _ASSIGNED = re.compile(
-    r"(?<![A-Za-z])(?P<name>[\w.-]{0,30}?(?:passw(?:or)?d|passphrase|pwd|passwd|secret(?:[_-]?key)?|api[_-]?key|apikey|auth[_-]?token|access[_-]?token|access[_-]?key|private[_-]?key|client[_-]?secret|token|credential|encryption[_-]?key|signing[_-]?key|kennwort|passwort|contrase(?:ñ|n)a|mot de passe)s?)"
+    r"(?P<name>(?:passw(?:or)?d|passphrase|pwd|passwd|secret(?:[_-]?key)?|api[_-]?key|apikey|auth[_-]?token|access[_-]?token|access[_-]?key|private[_-]?key|client[_-]?secret|token|credential|encryption[_-]?key|signing[_-]?key|kennwort|passwort|contrase(?:ñ|n)a|mot de passe)s?)"
     r"[\"'`*]{0,3}[ \t]{0,4}(?::=|=>|[=:]|\bis\b)[ \t]{0,4}(?P<open>[\"'`]?)(?P<secret>[^\s\"'`<>{}()\[\],;]{6,200})(?P=open)",
     re.IGNORECASE,
 )
@@ -138,7 +139,7 @@ def found(text: str) -> Iterator[Finding]:
     low = text.lower()
     if any(hint in low for hint in _ASSIGN_HINTS):
         for match in _ASSIGNED.finditer(text):
-            if _assigned(match):
+            if _assigned(match) and _NAME.search(text, max(0, match.start() - 30), match.start()):
                 yield Finding(
                     "secret",
                     *match.span("secret"),

@@ -165,7 +165,7 @@ def signals(text: str) -> Iterator[Signal]:
             (_WILD, 0.5, "wildcard"),
         ):
             found_one = regex.search(text if regex is _TRUE else stripped)
-            if found_one:
+            if found_one and not (regex is _TRUE and "``" in text[found_one.start() : found_one.end() + 1]):
                 at = 0 if regex is _TRUE else len(text) - len(text.lstrip())
                 yield Signal("sql_injection", at + found_one.start(), at + found_one.end(), weight, rule)
 

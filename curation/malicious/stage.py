@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from curation.malicious import plugins, secrets
+from curation.malicious import exemplars, plugins, secrets
 from curation.malicious.config import MaliciousConfig
+from curation.malicious.defuse import applied, changes, moved, neutralise
 from curation.malicious.finding import Finding
-from curation.malicious.neutralise import applied, changes, moved, neutralise
-from curation.malicious.scan import scan
+from curation.malicious.search import scan
 from curation.profiles import UNTOUCHED
 from datagen.core.record import AnyRecord, Audit, Chunk, Document, Message, Sample, Verdict
 from datagen.core.stage import Map, Shard
@@ -20,7 +20,7 @@ from datagen.core.stage import Map, Shard
 STAGE = "malicious"
 _SHOWN = 60  # characters of a passage in an example
 _BATCH = 64
-_DATA = ("injection.toml", "exemplars.txt")
+_DATA = ("injection.toml", "exemplars.txt", "wording.tsv")
 # Runs that may hold a secret, a number that identifies somebody, or an address.
 _LONG = re.compile(r"[\w+/=-]{25,200}|(?=[A-Za-z+/=_-]{0,60}\d)[\w+/=-]{9,200}|[\w.+-]{1,60}@[\w.-]{1,60}")
 _ORDERS = ("prompt_injection", "jailbreak")
@@ -42,6 +42,7 @@ class Malicious(Map):
             "produces": self.produces,
             "data": [hashlib.sha256(Path(__file__).with_name(n).read_bytes()).hexdigest() for n in _DATA],
             "plugins": len(plugins.plugins()) if self.config.detect_secrets else 0,
+            "embedder": exemplars.model_asked(self.config.exemplars),
         }
 
     def run(self, shard: Shard) -> list[AnyRecord]:

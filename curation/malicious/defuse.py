@@ -76,7 +76,7 @@ def _defused(passage: str, finding: Finding, config: MaliciousConfig) -> str:
     if finding.kind == "secret":
         return f"[secret: {finding.rule.partition(':')[0] or 'unknown'}]"
     if finding.kind == "script" and _MARKUP.search(passage):
-        from curation.malicious.scan import scan
+        from curation.malicious.search import scan
 
         escaped = passage.translate(_ACTIVE)
         if not scan([escaped], config.model_copy(update={"model": "", "kinds": ("script",)}))[0]:

@@ -7,17 +7,19 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from urllib.parse import unquote
 
-from curation.malicious import command, exemplars, forged, markup, plugins, raw, secrets, sql
+from curation.malicious import command, exemplars, forged, harm, markup, plugins, raw, secrets, sql, wording
 from curation.malicious.config import Kind, MaliciousConfig
 from curation.malicious.context import Context, context
 from curation.malicious.decode import MARKED, hidden, readings
-from curation.malicious.finding import Finding, Signal, together, without_overlaps
+from curation.malicious.finding import WORDING, Finding, Signal, together, without_overlaps
 from curation.malicious.fold import View, fold
 from curation.malicious.grammar import grammar
 
 BLOCK = 4_000  # characters that are looked at together
 _OVERLAP = 400
 _EXPLAINED = 0.3  # what is left of the score of a passage that is explained or quoted
+_SEEN = 0.7  # what is left of a likeness to an attack whose code can be read
+_REPORTED = 0.35  # of the strongest order in a sentence that reports, forbids or quotes orders
 _PERCENT = re.compile(r"%[0-9a-fA-F]{2}")
 _PAYLOADS: dict[str, Callable[[str], Iterator[Signal]]] = {
     "script": markup.signals,
@@ -104,10 +106,14 @@ def _injections(text: str, around: Context, config: MaliciousConfig) -> list[Fin
         signals.append(Signal(kind, start, end, max(sure, min(1.0, best + 0.15) if best else 0.0), f"encoded:{name}"))
     signals = [_in_context(s, around) for s in signals]
     if config.exemplars != "off":
-        near = exemplars.signals(view.text, exemplars.by_meaning(config.exemplars), _unmapped(view, signals))
+        about = _unmapped(view, signals)
+        near = wording.signals(view.text, exemplars.asks_meaning(config.exemplars), about)
         moved = (_in_context(_moved(s, view), around) for s in near)
         signals += [s for s in moved if not _weakened(s, signals)]
     if any(s.rule == "insert_code" for s in signals):
+        if any(harm.blocks(view.text)) and not any(s.rule == "harmful_code" for s in signals):
+            # It asks for code that is shown, and nothing is seen that does harm.
+            signals = [replace(s, weight=s.weight * _SEEN) if s.rule == WORDING else s for s in signals]
         signals = [replace(s, weight=0.35) if s.rule == "harmful_code" else s for s in signals]
     return together(s for s in signals if s.weight > 0)
 
@@ -117,14 +123,14 @@ def _in_context(signal: Signal, around: Context) -> Signal:
     explained = around.prose >= 8 and around.in_code(signal.start, signal.end)
     apart = signal.weight > 0 and (explained or around.quoted(signal.start, signal.end))
     if apart and around.talked_about(signal.start, signal.end):
-        return replace(signal, weight=signal.weight * _EXPLAINED)
+        return replace(signal, weight=signal.weight * _EXPLAINED, told=True)
     return signal
 
 
 def _weakened(example: Signal, signals: Sequence[Signal]) -> bool:
     """Does the sentence that resembles an attack hold only such orders as are reported, forbidden or quoted?"""
-    inside = [s.weight for s in signals if s.start < example.end and example.start < s.end and s.weight]
-    return bool(inside) and max(inside) <= 0.3
+    inside = [s for s in signals if s.start < example.end and example.start < s.end]
+    return any(s.told for s in inside) and max(s.weight for s in inside) <= _REPORTED
 
 
 def _read(view: View, text: str) -> list[Signal]:
