@@ -116,6 +116,12 @@ def confusion(first: Values, second: Values, levels: Sequence[int] = LEVELS) -> 
     return tuple(tuple(int(np.sum((down == d) & (across == a))) for a in levels) for d in levels)
 
 
+def midranks(values: Values) -> Floats:
+    """Ranks with ties at their mean rank, less the mean of all ranks, (n,)."""
+    column = np.asarray(values, dtype=np.float64)
+    return _ranks(column, np.ones((1, len(column))))[0][0] if len(column) else column
+
+
 def whole(scores: Values) -> Floats:
     """Scores as whole numbers, halves up."""
     return np.floor(np.asarray(scores, dtype=np.float64) + 0.5)
