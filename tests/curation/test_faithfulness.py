@@ -188,7 +188,7 @@ def test_kinds_without_a_source_or_with_another_answer_are_left_alone() -> None:
     empty = scored(" ")
     rejected = scored(verdict=Verdict(stage="rules", reason="echo"))
     failure = Failure(call="", recipe="qa", chunk="c", samples=1, reason="x", attempts=1, raw="")
-    shard = [gold, *own, *closed, bare, tool, empty, rejected, failure]
+    shard: list[AnyRecord] = [gold, *own, *closed, bare, tool, empty, rejected, failure]
     assert Faithfulness(FaithfulnessConfig(), ENDPOINT).run(shard) == shard  # nothing listens at that address
     assert looks_at(scored())
     assert looks_at(of_family("summarisation", "Sum up: …", "It holds 13 litres.", SOURCE))
