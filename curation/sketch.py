@@ -25,7 +25,7 @@ class Sketch(Map):
     """
 
     name = "sketch"
-    version = 3
+    version = 4
 
     def __init__(
         self,
@@ -56,8 +56,14 @@ def compared_text(sample: Sample, compare: Compare = "instruction") -> str:
     ``instruction``: the user's messages, so a conversation by its turns and a preference by its prompt. Where one
     input rightly carries several samples (questions about a passage, extractions) it is left out and the answer
     added: else they would all be alike, or all that ask the same of different passages. ``answer``: the assistant's
-    messages. ``all``: both, in order.
+    messages. ``all``: both, in order. Where that is no text (nobody asks, or nobody answers), everything said: samples
+    that lack something are not alike for it.
     """
+    text = _compared(sample, compare)
+    return text if text.strip() else "\n".join(m.content for m in sample.messages)
+
+
+def _compared(sample: Sample, compare: Compare) -> str:
     if compare != "instruction":
         return "\n".join(
             m.content for m in sample.messages if m.role == "assistant" or (compare == "all" and m.role == "user")

@@ -1,0 +1,41 @@
+"""``datagen curate`` on what a hostile or a clumsy user gives it: nothing is lost, shown in clear, or taken for another."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.runs import datagen
+from tests.test_curate import lines, put, row
+
+MAIL = "eva.long@nordmail.se"
+
+
+def curated(path: Path, out: Path, *args: str | Path) -> dict[str, Any]:
+    """The report of a curation."""
+    done = datagen("curate", path, "--out", out, "--json", *args)
+    assert done.returncode in (0, 1), done.stderr
+    report: dict[str, Any] = json.loads(done.stdout)
+    assert report["adds_up"]
+    return report
+
+
+@pytest.mark.parametrize(
+    ("form", "compare"),
+    [
+        (lambda i: {"chosen": f"Long answer {row(i)['output']}", "rejected": "No."}, "instruction"),
+        (lambda i: {"messages": [{"role": "assistant", "content": row(i)["output"]}]}, "instruction"),
+        (lambda i: {"text": row(i)["instruction"]}, "answer"),
+    ],
+)
+def test_rows_in_which_nobody_asks_or_answers_are_no_copies(
+    form: Callable[[int], dict[str, Any]], compare: str, tmp_path: Path
+) -> None:
+    path = put(tmp_path / "a.jsonl", [form(i % 20) for i in range(25)])
+    report = curated(path, tmp_path / "out", "--only", "dedupe", "--set", f"curation.dedupe.compare={compare}")
+    assert (report["kept"], report["rejected"]) == (20, {"duplicate": 5})
