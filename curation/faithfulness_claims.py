@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from curation.faithfulness_config import FaithfulnessConfig
 from curation.faithfulness_quotes import Finder
+from curation.faithfulness_source import shown
 from datagen.core.record import Claim
 from datagen.core.text import scrub
 from datagen.llm import prompts
@@ -89,12 +90,20 @@ class Asker:
 
     def request(self, source: str, reply: str, asked: str = "", *, several: bool = False) -> Request:
         """The question about one reply; arguments as of :meth:`look`."""
-        shown, told = source[: self.config.max_source], reply[: self.config.max_reply]
-        all_ = f"{shown}\n{asked}\n{told}"  # no text may close the fence of another
+        part, left = self._part(source, reply, asked)
+        return self._put(part, left, reply, asked, several=several)
+
+    def _part(self, source: str, reply: str, asked: str) -> tuple[str, int]:
+        about = f"{reply[: self.config.max_reply]}\n{asked[: self.config.max_source]}"
+        return shown(source, about, self.config.max_source)
+
+    def _put(self, part: str, left: int, reply: str, asked: str, *, several: bool) -> Request:
+        told = reply[: self.config.max_reply]
+        all_ = f"{part}\n{asked}\n{told}"  # no text may close the fence of another
         messages = self.prompt.render(
-            source=shown,
+            source=part,
             source_fence=fence("source", all_),
-            source_left=len(source) - len(shown),
+            source_left=left,
             asked=asked[: self.config.max_source],
             asked_left=max(0, len(asked) - self.config.max_source),
             asked_fence=fence("request", all_),
@@ -129,19 +138,27 @@ class Asker:
         Raises:
             Unusable, CallFailed: there is no readable answer.
         """
-        answer = await ask(backend, self.request(source, reply, asked, several=several), Listed, self.repair)
-        return read(answer.value, source, reply, self.config)
+        part, left = self._part(source, reply, asked)
+        request = self._put(part, left, reply, asked, several=several)
+        answer = await ask(backend, request, Listed, self.repair)
+        return read(answer.value, source, self.config, left, max(0, len(reply) - self.config.max_reply))
 
 
-def read(listed: Listed, source: str, reply: str, config: FaithfulnessConfig) -> Looked:
-    """What a model's answer is worth, its quotes looked up in the whole source."""
+def read(listed: Listed, source: str, config: FaithfulnessConfig, source_left: int = 0, reply_left: int = 0) -> Looked:
+    """What a model's answer is worth, its quotes looked up in the whole source.
+
+    Args:
+        listed: the answer.
+        source: the whole, also where the model was shown less.
+        config: how many claims count.
+        source_left, reply_left: characters that the model was not shown.
+    """
     stated = [s for s in listed.claims if s.claim.strip()]
     surplus = len(stated) - config.max_claims
     claims, taken_back = grounded(stated[: config.max_claims], source)
     faithfulness = share(claims)
-    left = max(0, len(source) - config.max_source)
     undetermined = "" if claims else "no_claims"
-    if left and faithfulness is not None and faithfulness < 1:
+    if source_left and faithfulness is not None and faithfulness < 1:
         faithfulness, undetermined = None, "source_cut"  # the support may stand in what the model was not shown
     return Looked(
         claims=claims,
@@ -149,8 +166,8 @@ def read(listed: Listed, source: str, reply: str, config: FaithfulnessConfig) ->
         undetermined=undetermined,
         taken_back=taken_back,
         left_out=surplus if surplus > 0 else int(not listed.complete),
-        source_left=left,
-        reply_left=max(0, len(reply) - config.max_reply),
+        source_left=source_left,
+        reply_left=reply_left,
     )
 
 

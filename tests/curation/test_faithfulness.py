@@ -6,6 +6,8 @@ import asyncio
 import json
 import pickle
 import random
+import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,13 @@ from curation import faithfulness as module
 from curation.faithfulness import Faithfulness, capped, is_capped, looks_at, uncapped
 from curation.faithfulness_claims import Asker, Listed, Looked, read
 from curation.faithfulness_config import FaithfulnessConfig
+from curation.faithfulness_source import GAP, shown
 from datagen.core.record import AnyRecord, Claim, Failure, Judged, Message, Sample, Verdict
+from datagen.engine.config import EngineConfig
+from datagen.engine.events import Events
+from datagen.engine.run import Runner, Source
+from datagen.engine.segment import plan
+from datagen.engine.store import Store
 from datagen.llm import connect
 from datagen.llm.ask import Unusable
 from datagen.llm.backend import CallFailed
@@ -28,6 +36,7 @@ from tests.fakeserver import fake_server
 from tests.generate.support import Scripted, golden
 from tests.llm.support import QUICK
 
+ASKER = Asker(FaithfulnessConfig(), "jm")
 ENDPOINT = Endpoint(base_url="http://x/v1", model="jm")
 SOURCE = "The “pump” holds\n  13 litres — never more. It is made by Ardon. The ﬁlter doesn’t leak below **4.5 bar**."
 REPLY = "The pump holds 13 litres. It is made by Ardon. It is blue."
@@ -151,20 +160,47 @@ def test_claims_over_the_cap_are_left_out_and_counted() -> None:
 
 
 def test_a_cut_source_is_said_and_what_it_does_not_support_stays_open() -> None:
-    long = SOURCE + " Filler." * 100
-    records, backend = checked(scored(source=long), said(GOOD, BLUE), max_source=len(SOURCE))
+    long = " Filler." * 100 + f" {SOURCE} " + " Filler." * 100
+    records, backend = checked(scored(source=long), said(GOOD, BLUE), max_source=400)
     (found,) = records
     assert isinstance(found, Sample)
-    shown = backend.asked[0].messages[-1].content
-    assert "The source is longer than what is shown: 800 characters" in shown
-    assert "Filler" not in shown
+    user = backend.asked[0].messages[-1].content
+    assert re.search(r"longer than what is shown: 1\d{3} characters are left out, where it says \[…\]", user)
+    assert "The “pump” holds\n  13 litres" in user  # what matters for the reply is shown
     assert found.faithfulness is None
     assert found.score == 4.5
     assert [c.supported for c in found.claims] == [True, False]
     assert kinds(found) == {"undetermined": 1, "source_cut": 1}
-    sure = one(scored(source=long), said(GOOD, MADE), max_source=len(SOURCE))
+    sure = one(scored(source=long), said(GOOD, MADE), max_source=400)
     assert sure.faithfulness == 1.0
     assert kinds(sure) == {"source_cut": 1}
+
+
+@given(
+    st.text(alphabet="ab 13\n泵é\u0301", max_size=400), st.text(alphabet="ab 13泵", max_size=20), st.integers(1, 200)
+)
+def test_what_is_shown_of_a_source_stands_in_it(source: str, about: str, limit: int) -> None:
+    part, left = shown(source, about, limit)
+    pieces = [piece for piece in part.split(GAP) if piece]
+    assert sum(map(len, pieces)) == len(source) - left <= max(limit, 0)
+    at = 0
+    for piece in pieces:
+        at = source.index(piece, at) + len(piece)
+    assert (GAP in part) == (left > 0)
+
+
+def test_the_parts_that_are_shown_are_those_that_the_reply_speaks_of() -> None:
+    parts = [
+        f"Part {i} is about {word}. " + "It is long. " * 60 for i, word in enumerate(["oil", "泵", "rust", "wax"] * 5)
+    ]
+    parts[13] += "The quagga of Ardon weighs 7 kg. "
+    source = "".join(parts)
+    part, left = shown(source, "A quagga weighs 7 kg.", 3_000)
+    assert "The quagga of Ardon weighs 7 kg." in part
+    assert left == len(source) - len(part.replace(GAP, ""))
+    assert GAP in part
+    assert shown(source, "", 3_000)[0].startswith("Part 0")  # without a hint its beginning
+    assert shown(source, "x", len(source)) == (source, 0)
 
 
 def test_a_cut_reply_is_said() -> None:
@@ -297,7 +333,7 @@ def test_ten_thousand_mutated_replies_invent_no_support() -> None:
             unreadable += 1
             continue
         readable += 1
-        looked = read(listed, SOURCE, REPLY, config)
+        looked = read(listed, SOURCE, config)
         for claim in looked.claims:
             if claim.supported:
                 supported += 1
@@ -313,9 +349,9 @@ def test_ten_thousand_mutated_replies_invent_no_support() -> None:
 @given(st.text(), st.text(), st.lists(st.tuples(st.text(), st.text(), st.booleans()), max_size=5))
 def test_no_text_raises(source: str, reply: str, claims: list[tuple[str, str, bool]]) -> None:
     rows = [{"claim": c, "quote": q, "supported": s} for c, q, s in claims]
-    looked = read(Listed.model_validate({"claims": rows, "complete": True}), source, reply, FaithfulnessConfig())
+    looked = read(Listed.model_validate({"claims": rows, "complete": True}), source, FaithfulnessConfig())
     assert all(c.start >= 0 for c in looked.claims if c.supported)
-    Asker(FaithfulnessConfig(), "jm").request(source, reply).key()
+    ASKER.request(source, reply).key()
 
 
 # Over HTTP
@@ -380,6 +416,40 @@ def test_over_http_only_what_stands_in_the_source_counts(tmp_path: Path) -> None
     failures = [r for r in out if isinstance(r, Failure)]
     assert [(f.reason, f.samples) for f in failures] == [("refusal", 0), ("invalid_json", 0)]
     assert [isinstance(r, Failure) for r in out] == [False] * 5 + [True, False, True] + [False] * 5
+
+
+def test_a_line_goes_on_where_it_was_stopped_and_asks_nothing_twice(tmp_path: Path) -> None:
+    """Through the engine: claims and audits lie on disk, and the cap of another session needs no new call."""
+    script = tmp_path / "judge.py"
+    script.write_text(JUDGE)
+    shards = [
+        Source(f"shard{k}", tuple(scored(f"It is made by Ardon. It has {k} of {i}.", id=f"{k}-{i}") for i in range(3)))
+        for k in range(2)
+    ]
+    store, events = Store(tmp_path / "run"), Events(tmp_path / "events.jsonl")
+
+    def session(**config: Any) -> list[AnyRecord]:
+        stage = Faithfulness(FaithfulnessConfig(**config), endpoint)
+        nodes = plan([stage])
+        names = Runner(store, nodes, shards, EngineConfig(executor="inline"), events).run()
+        return [r for name in names[-1] for r in store.read(nodes[-1].folder, name)]
+
+    try:
+        with fake_server(script=str(script)) as server:
+            endpoint = Endpoint(
+                base_url=server.url, model="fake-model", client=QUICK, log_path=str(tmp_path / "calls.sqlite")
+            )
+            first = session()
+            shutil.rmtree(next(tmp_path.glob("run/*faithfulness*")))
+            assert session() == first
+            milder = session(below=0.4)
+            assert server.stats()["questions"] == 6
+    finally:
+        connect.close()
+        events.close()
+    assert [r.faithfulness for r in first if isinstance(r, Sample)] == [0.5] * 6
+    assert [r.score for r in first if isinstance(r, Sample)] == [3.0] * 6
+    assert [r.score for r in milder if isinstance(r, Sample)] == [4.5] * 6
 
 
 def test_faults_of_the_endpoint_lose_no_sample() -> None:

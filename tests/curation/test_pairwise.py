@@ -31,6 +31,7 @@ from tests.fakeserver import fake_server
 from tests.generate.support import golden
 from tests.llm.support import QUICK
 
+COMPARER = Comparer(PairwiseConfig(), "jm")
 ENDPOINT = Endpoint(base_url="http://x/v1", model="jm")
 ASKED, SOURCE = "How much does the pump hold?", "The pump holds 13 litres."
 RIGHT, WRONG = "It holds 13 litres.", "It holds 31 litres."
@@ -178,7 +179,7 @@ def test_ten_thousand_mutated_answers_give_no_verdict_that_was_not_written() -> 
 
 @given(st.text(), st.text(), st.text(), st.text())
 def test_no_text_raises(asked: str, a: str, b: str, source: str) -> None:
-    Comparer(PairwiseConfig(), "jm").request(asked, a, b, source).key()
+    COMPARER.request(asked, a, b, source).key()
 
 
 def test_the_prompt_is_the_one_that_was_read() -> None:
