@@ -21,6 +21,8 @@ LEAST_GROUP = 20
 """Ratings under which a group is counted and not measured."""
 MOST_GROUPS = 20
 """Groups of a kind that are measured, largest first."""
+MOST_REVIEWERS = 100
+"""Reviewers who are named."""
 GROUPS: dict[str, Callable[[Rating], str]] = {
     "recipe": lambda rating: rating.recipe,
     "rubric": lambda rating: rating.rubric,
@@ -80,7 +82,7 @@ class Calibration:
 
     Attributes:
         ratings, samples, replaced: how many; replaced ones were made again by the same person.
-        reviewers: name → ratings; those of people without a name are not in it.
+        reviewers: name → ratings of the busiest; people without a name are not in it.
         criteria: ``"overall"``, then each criterion.
         groups: kind of :data:`GROUPS` → value → group, on the whole; kinds with one value alone are left out.
         auc: chance that a sample which people accept has a higher score than one they do not.
@@ -173,7 +175,7 @@ def calibrate(
         ratings=len(ratings),
         samples=len({rating.sample for rating in ratings}),
         replaced=replaced,
-        reviewers=_counted(GROUPS["reviewer"], ratings),
+        reviewers=dict(list(_counted(GROUPS["reviewer"], ratings).items())[:MOST_REVIEWERS]),
         criteria=found,
         groups=_groups(ratings, lambda part: measured(with_judge(part, OVERALL), lengths=False)),
         auc=area,

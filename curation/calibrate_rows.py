@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -9,6 +10,8 @@ OVERALL = "overall"
 """The name under which the score of the whole sample stands beside its criteria."""
 MOST_PEOPLE = 8
 """People whose ratings of one sample are compared with each other, by name; the number of pairs grows as its square."""
+MOST_CRITERIA = 50
+"""Criteria that are looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +99,13 @@ def latest(ratings: Iterable[Rating]) -> tuple[list[Rating], int]:
 
 
 def criteria_of(ratings: Iterable[Rating]) -> list[str]:
-    """:data:`OVERALL`, then the criteria that a person and the judge scored in one row at least, as first met."""
-    found = {name: None for rating in ratings for name in rating.human if name in rating.judge}
-    return [OVERALL, *(name for name in found if name != OVERALL)]
+    """:data:`OVERALL`, then the criteria that a person and the judge scored in one row at least, as first met.
+
+    Of more than :data:`MOST_CRITERIA` those with the most rows.
+    """
+    rows = Counter(name for rating in ratings for name in rating.human if name in rating.judge and name != OVERALL)
+    kept = {name for name, _ in rows.most_common(MOST_CRITERIA)}
+    return [OVERALL, *(name for name in rows if name in kept)]
 
 
 def with_judge(ratings: Iterable[Rating], criterion: str) -> Columns:
