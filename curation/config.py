@@ -8,6 +8,7 @@ from pydantic import Field
 
 from curation.decontaminate.config import DecontaminateConfig
 from curation.dedupe_config import CopiesConfig
+from curation.judge_config import JudgeConfig as JudgeConfig
 from curation.malicious.config import MaliciousConfig
 from curation.pii.config import PiiConfig
 from curation.rules_config import RulesConfig as RulesConfig
@@ -52,15 +53,3 @@ class CurationConfig(Section):
     semantic: Semantic = Semantic()
     decontaminate: DecontaminateConfig = DecontaminateConfig()
     select: SelectConfig = SelectConfig()
-
-
-class JudgeConfig(Section):
-    """Who scores samples, and the score a sample must have."""
-
-    enabled: bool = Field(True, description="False keeps every sample that passed the other stages, unscored.")
-    model: str = Field("", description="Judge model; empty takes the generator's.")
-    base_url: str = Field("", description="Endpoint of the judge; empty takes the generator's.")
-    api_key_env: str = Field("", description="Variable with its key; empty: the generator's, or none at another URL.")
-    threshold: float = Field(4.0, ge=1, le=5, description="Least mean score of a kept sample.")
-    temperature: float = Field(0.0, ge=0, le=2, description="Sampling temperature of the judge.")
-    max_tokens: int = Field(600, ge=16, description="Longest judgement, in tokens.")

@@ -1,56 +1,55 @@
-"""The judge: a model that is shown the source passage scores each sample 1–5 on four criteria.
+"""The judge: a model, or a panel of them, that scores each sample 1–5 by the criteria of a rubric.
 
-It never edits what it judges, and a judgement that cannot be read is ``unscored``, never a number. The four
-criteria are the same for every kind of sample; what each means for it stands in the prompt of its kind.
+It never edits what it judges, and a judgement that cannot be read is ``unscored``, never a number.
 """
 
 from __future__ import annotations
 
-from functools import cached_property
-from typing import Annotated, Any, Literal
+import asyncio
+from collections.abc import Coroutine, Sequence
+from typing import Any, NamedTuple, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
-
-from curation.config import JudgeConfig
-from curation.profiles import FAMILIES, UNTOUCHED, profile_of
-from datagen.core.record import AnyRecord, Failure, Message, Sample, Verdict
+from curation.judge_config import JudgeConfig
+from curation.profiles import UNTOUCHED
+from curation.rubric import Criterion, Rubric
+from curation.rubric_choice import Rubrics, load_examples
+from curation.rubric_logprobs import ALTERNATIVES, expected
+from curation.rubric_prompt import PROMPT, messages
+from curation.rubric_reply import JudgeReply, locate, reply_model, reply_schema
+from curation.scoring import mean_and_variance, put_together, weighted
+from datagen.core.errors import UsageError
+from datagen.core.hashing import digest
+from datagen.core.record import AnyRecord, Failure, Judged, Message, Sample, Verdict
 from datagen.core.stage import Map, Shard
 from datagen.llm import prompts
-from datagen.llm.ask import Unusable, ask
-from datagen.llm.backend import Backend, CallFailed, Request
-from datagen.llm.connect import Endpoint
+from datagen.llm.ask import Answer, Unusable, ask
+from datagen.llm.backend import Backend, CallFailed, Reply, Request
+from datagen.llm.candidates import candidates
+from datagen.llm.connect import Endpoint, open_backend
 from datagen.llm.each import ask_each
-from datagen.llm.fence import fence
+from datagen.llm.faults import as_text
 from datagen.llm.prompts import Prompt
-from datagen.llm.schema import schema_of
-from datagen.llm.transcript import transcript
 
-QA, CONVERSATION, TASK, AUTHORED = (f"judge/{name}.md.j2" for name in ("qa", "conversation", "task", "authored"))
-WRITTEN_BY_PEOPLE = frozenset({"style", "chat"})
-"""Recipes whose answers are a person's own words: what is asked is judged, not they."""
 REPAIR = "repair.md.j2"
-CRITERIA = ("relevance", "clarity", "completeness", "accuracy")
+INTEGER, EXPECTED, MEAN, MIXED = "integer", "expected", "mean", "mixed"
+"""How the scores of a judgement came to be; ``mixed``: expected for the criteria that have a ``variance``."""
+
+T = TypeVar("T")
+Unreadable = Unusable | CallFailed
 
 
-def _whole(value: Any) -> Any:
-    """JSON true equals 1 in Python, but it is no score."""
-    if isinstance(value, bool):
-        raise ValueError("a truth value is no score")
-    return value
+class Part(NamedTuple):
+    """What one question gave.
 
+    Attributes:
+        scores, variance, mass: by criterion.
+        reasons: the judge's words.
+    """
 
-Level = Annotated[Literal[1, 2, 3, 4, 5], BeforeValidator(_whole)]
-
-
-class Judgement(BaseModel):
-    """What a judge replies. The justification comes first, so that the scores follow from it."""
-
-    model_config = ConfigDict(strict=True, json_schema_extra={"additionalProperties": False})
-    justification: str
-    relevance: Level
-    clarity: Level
-    completeness: Level
-    accuracy: Level
+    scores: dict[str, float]
+    reasons: str
+    variance: dict[str, float]
+    mass: dict[str, float]
 
 
 class Judge(Map):
@@ -60,31 +59,51 @@ class Judge(Map):
         config: the judge's.
         endpoint: its model, resolved.
         folder: the user's prompt folder, or "".
+        panel: endpoints of further judges, resolved. Every judge scores; one whose judgement cannot be read is left
+            out, and a failure says so.
+
+    Raises:
+        UsageError: a rubric or the file of examples cannot be used.
     """
 
     name = "judge"
-    version = 2
+    version = 3
     produces = "sample"
     waits = True
 
-    def __init__(self, config: JudgeConfig, endpoint: Endpoint, folder: str = "") -> None:
+    def __init__(
+        self, config: JudgeConfig, endpoint: Endpoint, folder: str = "", panel: Sequence[Endpoint] = ()
+    ) -> None:
         self.config = config
         self.endpoint = endpoint
-        self.prompts = {name: prompts.load(name, folder) for name in (QA, CONVERSATION, TASK, AUTHORED)}
+        self.panel = tuple(panel)
+        self.rubrics = Rubrics(folder, config.rubric)
+        self.prompt = prompts.load(PROMPT, folder)
         self.repair = prompts.load(REPAIR, folder)
+        self.examples = load_examples(config.examples)
+        bare = [r.name for r in self.rubrics.used if r.show_examples and not self.examples]
+        if bare:
+            raise UsageError(
+                f"The rubric {bare[0]} compares with an author's texts.",
+                "judge.examples names no file with any.",
+                'Name a JSONL file with lines {"text": "…"} under judge.examples.',
+            )
 
     def fingerprint(self) -> dict[str, Any]:
-        """Sampling, prompts and model; not the threshold, which needs no new judgement."""
+        """Sampling, modes, models, prompts and what rubrics tell the judge; neither weights nor thresholds, which need
+        no new judgement (see :class:`curation.scoring.Weigh`)."""
+        used = {f"judge/rubrics/{rubric.name}.md": rubric.asked for rubric in self.rubrics.used}
+        how = ("temperature", "max_tokens", "calls", "order", "score_mode", "least_mass", "rubric")
+        kinds = {kind: rubric.name for kind, rubric in self.rubrics.by_kind.items()}
         return {
-            "temperature": self.config.temperature,
-            "max_tokens": self.config.max_tokens,
-            "prompts": {p.name: p.sha256 for p in (*self.prompts.values(), self.repair)},
+            **{name: getattr(self.config, name) for name in how},
+            "samples": self.config.samples if self.config.score_mode == "mean" else 1,
+            "kinds": {} if self.rubrics.forced else kinds,
+            "examples": digest(list(self.examples)) if self.examples else "",
+            "prompts": {p.name: p.sha256 for p in (self.prompt, self.repair)} | used,
             "model": self.endpoint.model,
+            "panel": [endpoint.model for endpoint in self.panel],
         }
-
-    @cached_property
-    def _schema(self) -> dict[str, Any]:
-        return schema_of(Judgement)
 
     def run(self, shard: Shard) -> list[AnyRecord]:
         """The shard with scores, each unreadable judgement followed by its raw reply as a failure of 0 samples."""
@@ -97,11 +116,18 @@ class Judge(Map):
         judged = dict(zip(waiting, results, strict=True))
         return [record for i, before in enumerate(shard) for record in judged.get(i, [before])]
 
-    def request(self, sample: Sample) -> Request:
-        """The question put to the judge about one sample."""
-        prompt = self.prompts[prompt_for(sample)]
-        messages = prompt.render(**_shown(sample, prompt))
-        return self.put(prompt, messages, self._schema, "judgement", self.name)
+    def request(self, sample: Sample, criteria: Sequence[Criterion] = ()) -> Request:
+        """The question put to the judge about one sample: all criteria of its rubric, or those given."""
+        rubric = self.rubrics.of(sample)
+        first = self.config.order == "explain_first"
+        asked = criteria or rubric.criteria
+        told = messages(self.prompt, sample, rubric, asked, explain_first=first, examples=self.examples)
+        schema = reply_schema(tuple(c.key for c in asked), explain_first=first)
+        request = self.put(self.prompt, told, schema, "judgement", self.name)
+        if self.config.score_mode in ("auto", "expected"):
+            wanted = {"logprobs": True, "top_logprobs": ALTERNATIVES}
+            request = request.model_copy(update={"params": {**wanted, **request.params}})
+        return request
 
     def put(
         self, prompt: Prompt, messages: tuple[Message, ...], schema: dict[str, Any], schema_name: str, purpose: str
@@ -120,32 +146,154 @@ class Judge(Map):
 
     async def judge(self, backend: Backend, sample: Sample) -> list[AnyRecord]:
         """Score one sample, or leave it unscored with a verdict that says why."""
-        try:
-            return [await self.scored(backend, sample)]
-        except (Unusable, CallFailed) as error:
-            return unscored(self.name, sample, error)
+        rubric, said = await self._asked(backend, sample)
+        good = [one for one in said if isinstance(one, Judged)]
+        bad = [one for one in said if not isinstance(one, Judged)]
+        if not good:
+            return unscored(self.name, sample, *bad)
+        return [self._scored(sample, rubric, good), *(failure(self.name, sample, error) for error in bad)]
 
     async def scored(self, backend: Backend, sample: Sample) -> Sample:
         """The sample with its scores.
 
+        Args:
+            backend: of the first judge; those of a panel are opened here.
+            sample: what is judged.
+
         Raises:
             Unusable, CallFailed: there is no readable judgement.
         """
-        answer = await ask(backend, self.request(sample), Judgement, self.repair)
-        scores = {criterion: float(getattr(answer.value, criterion)) for criterion in CRITERIA}
-        update = {
-            "scores": scores,
-            "score": sum(scores.values()) / len(scores),
-            "scored_by": f"judge:{self.endpoint.model}",
-            "justification": answer.value.justification,
-        }
-        return sample.model_copy(update=update)
+        rubric, said = await self._asked(backend, sample)
+        good = [one for one in said if isinstance(one, Judged)]
+        for error in said if not good else ():
+            if not isinstance(error, Judged):
+                raise error
+        return self._scored(sample, rubric, good)
+
+    def _scored(self, sample: Sample, rubric: Rubric, judgements: Sequence[Judged]) -> Sample:
+        found = put_together(sample, judgements, rubric.weights(self.config.weights))
+        return found.model_copy(update={"rubric": rubric.label})
+
+    async def _asked(self, backend: Backend, sample: Sample) -> tuple[Rubric, list[Judged | Unreadable]]:
+        rubric = self.rubrics.of(sample)
+        judges = [(backend, self.endpoint), *((open_backend(endpoint), endpoint) for endpoint in self.panel)]
+        asked = [self._one(asked, endpoint.model, sample, rubric) for asked, endpoint in judges]
+        return rubric, await _together(asked)
+
+    async def _one(self, backend: Backend, model: str, sample: Sample, rubric: Rubric) -> Judged | Unreadable:
+        """What one judge says."""
+        groups = [rubric.criteria] if self.config.calls == "all" else [(c,) for c in rubric.criteria]
+        try:
+            parts = await _together([self._part(backend, model, sample, group) for group in groups])
+        except (Unusable, CallFailed) as error:
+            return error
+        scores = _joined(part.scores for part in parts)
+        variance = _joined(part.variance for part in parts)
+        if self.config.score_mode == "mean":
+            mode = MEAN
+        else:
+            mode = INTEGER if not variance else EXPECTED if len(variance) == len(scores) else MIXED
+        apart = {group[0].key: part.reasons for group, part in zip(groups, parts, strict=True)}
+        return Judged(
+            model=model,
+            mode=mode,
+            scores=scores,
+            score=weighted(scores, rubric.weights(self.config.weights)),
+            justification=parts[0].reasons if self.config.calls == "all" else "",
+            reasons=apart if self.config.calls == "each" else {},
+            variance=variance,
+            mass=_joined(part.mass for part in parts),
+        )
+
+    async def _part(self, backend: Backend, model: str, sample: Sample, criteria: Sequence[Criterion]) -> Part:
+        """One question, read by the mode.
+
+        Raises:
+            Unusable, CallFailed: no reply, or none that can be read.
+        """
+        request = self.request(sample, criteria).model_copy(update={"model": model})
+        kind = reply_model(tuple(c.key for c in criteria), explain_first=self.config.order == "explain_first")
+        if self.config.score_mode == "mean":
+            return await self._mean(backend, request, kind)
+        answer, spans = _certain(await ask(backend, request, kind, self.repair))
+        scores: dict[str, float] = {key: float(score) for key, score in answer.value.scores.items()}
+        variance: dict[str, float] = {}
+        mass: dict[str, float] = {}
+        if self.config.score_mode != "integer" and answer.reply.logprobs:
+            for key, (begin, _) in spans.items():
+                found = expected(answer.reply.text, answer.reply.logprobs, begin)
+                if found is None:
+                    continue
+                mass[key] = found.mass
+                if found.mass >= self.config.least_mass:
+                    scores[key], variance[key] = found.score, found.variance
+        return Part(scores, answer.value.reasons, variance, mass)
+
+    async def _mean(self, backend: Backend, request: Request, kind: type[JudgeReply]) -> Part:
+        """The mean of several replies; those that cannot be read are left out, more than half of them must be good."""
+        replies = await candidates(backend, request, self.config.samples)
+        read: list[Answer[JudgeReply]] = []
+        last: Unreadable | None = None
+        for number, reply in enumerate(replies):
+            # A correction of each is a question of its own.
+            asked = request.model_copy(update={"index": request.index + number})
+            try:
+                read.append(_certain(await ask(_Given(backend, reply), asked, kind, self.repair))[0])
+            except (Unusable, CallFailed) as error:
+                last = error
+        if 2 * len(read) <= self.config.samples:
+            raise last or CallFailed(request.key(), "too_few_replies", len(replies), "")
+        every = [answer.value.scores for answer in read]
+        found = {key: mean_and_variance([scores[key] for scores in every]) for key in every[0]}
+        means = {key: mean for key, (mean, _) in found.items()}
+        return Part(means, read[0].value.reasons, {key: variance for key, (_, variance) in found.items()}, {})
 
 
-def unscored(stage: str, sample: Sample, error: Unusable | CallFailed) -> list[AnyRecord]:
-    """A sample without a readable judgement: with a verdict, and its raw reply as a failure of 0 samples."""
-    verdict = Verdict(stage=stage, reason="unscored", evidence=f"{error.reason}: {error.raw[:300]}")
-    failure = Failure(
+class _Given:
+    """A backend whose first answer is there already."""
+
+    def __init__(self, backend: Backend, reply: Reply) -> None:
+        self._backend = backend
+        self._reply: Reply | None = reply
+
+    async def complete(self, request: Request) -> Reply:
+        reply, self._reply = self._reply, None
+        return reply if reply is not None else await self._backend.complete(request)
+
+
+def _certain(answer: Answer[JudgeReply]) -> tuple[Answer[JudgeReply], dict[str, tuple[int, int]]]:
+    """The answer, if each of its scores stands in the reply as that criterion's number, and where.
+
+    Raises:
+        Unusable: one does not.
+    """
+    reply = answer.reply
+    spans = locate(reply.text, answer.value.scores)
+    if spans is None:
+        raise Unusable(reply.key, "schema", answer.attempts, as_text(reply.text))
+    return answer, spans
+
+
+async def _together(work: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+    """The results of all, at once. The first exception cancels the rest and is raised when they have ended."""
+    if len(work) == 1:
+        return [await work[0]]
+    tasks = [asyncio.ensure_future(one) for one in work]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _joined(parts: Any) -> dict[str, float]:
+    return {key: value for part in parts for key, value in part.items()}
+
+
+def failure(stage: str, sample: Sample, error: Unreadable) -> Failure:
+    """An unreadable judgement, with its raw reply, as a failure of 0 samples."""
+    return Failure(
         call=error.key,
         recipe=stage,
         chunk=sample.lineage.chunk,
@@ -154,32 +302,11 @@ def unscored(stage: str, sample: Sample, error: Unusable | CallFailed) -> list[A
         attempts=error.attempts,
         raw=error.raw,
     )
-    return [sample.model_copy(update={"verdict": verdict}), failure]
 
 
-def prompt_for(sample: Sample) -> str:
-    """The name of the prompt by which a kind of sample is judged."""
-    if sample.recipe in WRITTEN_BY_PEOPLE:
-        return AUTHORED
-    if sample.family in FAMILIES:
-        return TASK
-    several = sum(m.role == "assistant" and bool(m.content) for m in sample.messages) > 1
-    return CONVERSATION if several else QA
-
-
-def _shown(sample: Sample, prompt: Prompt) -> dict[str, Any]:
-    """What the prompt is filled in with: its inputs, each text with a fence of its own."""
-    asked, answer = transcript(sample.messages[:-1]), sample.messages[-1].content
-    texts = {
-        # What a request holds need not be shown twice.
-        "passage": "" if prompt.name == TASK and profile_of(sample).shows_input else sample.source,
-        "question": asked,
-        "request": asked,
-        "answer": answer,
-        "conversation": transcript(sample.messages),
-    }
-    values = {**texts, "heading": " > ".join(sample.lineage.heading), "recipe": sample.recipe, "family": sample.family}
-    return {
-        name: fence(of, texts[of]) if (of := name.removesuffix("_fence")) != name else values[name]
-        for name in prompt.inputs
-    }
+def unscored(stage: str, sample: Sample, *errors: Unreadable) -> list[AnyRecord]:
+    """A sample without a readable judgement: with a verdict, and the raw reply of each judge."""
+    told = f"{errors[0].reason}: {errors[0].raw[:300]}"
+    verdict = Verdict(stage=stage, reason="unscored", evidence=told)
+    left = sample.model_copy(update={"verdict": verdict})
+    return [left, *(failure(stage, sample, error) for error in errors)]

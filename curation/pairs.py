@@ -6,13 +6,15 @@ Each check leaves what it found in ``rejected.checks``; the first that fails giv
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, create_model
 
-from curation.config import JudgeConfig
 from curation.judge import Judge, unscored
+from curation.judge_config import JudgeConfig
+from curation.scoring import weights_of
 from datagen.core.record import AnyRecord, Candidate, Rejected, Sample, Verdict
 from datagen.core.stage import Map, Shard
 from datagen.llm import flaws, prompts
@@ -69,27 +71,37 @@ class CheckPairs(Map):
         min_margin: points.
         endpoint: the judge's model, resolved.
         folder: the user's prompts folder, or "".
+        panel: endpoints of further judges, resolved; each reply is scored by all of them.
     """
 
     name = "check_pairs"
-    version = 1
+    version = 2
     produces = "sample"
     waits = True
 
-    def __init__(self, config: JudgeConfig, min_margin: float, endpoint: Endpoint, folder: str = "") -> None:
+    def __init__(
+        self,
+        config: JudgeConfig,
+        min_margin: float,
+        endpoint: Endpoint,
+        folder: str = "",
+        panel: Sequence[Endpoint] = (),
+    ) -> None:
         self.config = config
         self.min_margin = min_margin
         self.endpoint = endpoint
-        self.judge = Judge(config, endpoint, folder)
+        self.judge = Judge(config, endpoint, folder, panel)
+        self.weights = weights_of(config, folder)
         self.prompt = prompts.load(PROMPT, folder)
         self.repair = prompts.load(REPAIR, folder)
         self.flaws = flaws.load(folder)
 
     def fingerprint(self) -> dict[str, Any]:
-        """The judge's own, the margin, the flaws and the prompt that asks for them."""
+        """The judge's own, the weights and the margin, the flaws and the prompt that asks for them."""
         found = self.judge.fingerprint()
         shown = {**found.get("prompts", {}), self.prompt.name: self.prompt.sha256}
-        return {**found, "prompts": shown, "min_margin": self.min_margin, "flaws": self.flaws.sha256}
+        decides = {"min_margin": self.min_margin, "weights": self.weights, "flaws": self.flaws.sha256}
+        return {**found, "prompts": shown, **decides}
 
     @cached_property
     def _reply(self) -> type[Named]:
@@ -185,8 +197,8 @@ class CheckPairs(Map):
     async def _margin(self, backend: Backend, pair: Sample) -> Sample:
         rejected = _rejected(pair)
         if pair.score is None:
-            judged = await self.judge.scored(backend, pair)
-            pair = judged
+            judged = await self.judge.scored(backend, pair.model_copy(update={"rejected": None}))
+            pair = judged.model_copy(update={"rejected": rejected})
         if rejected.score is None:
             low = await self.judge.scored(backend, _with_reply(pair, rejected.content))
             rejected = rejected.model_copy(update={"score": low.score, "scores": low.scores})
@@ -232,9 +244,9 @@ def _rejected(pair: Sample) -> Rejected:
 
 
 def _with_reply(pair: Sample, content: str) -> Sample:
-    """The sample as it would be with another last reply."""
+    """The sample as it would be with another last reply, and as no pair."""
     last = pair.messages[-1].model_copy(update={"content": content})
-    return pair.model_copy(update={"messages": (*pair.messages[:-1], last)})
+    return pair.model_copy(update={"messages": (*pair.messages[:-1], last), "rejected": None})
 
 
 def _noted(pair: Sample, check: str, found: str) -> Sample:

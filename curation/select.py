@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from curation.choose import Choice, Pool
@@ -32,17 +34,19 @@ class Select(Fold):
 
     Args:
         threshold: least mean score, or None to keep what was not scored at all.
+        by_rubric: least mean scores of samples that were judged by certain rubrics, by the rubric's name.
     """
 
     name = "select"
     version = 1
 
-    def __init__(self, threshold: float | None) -> None:
+    def __init__(self, threshold: float | None, by_rubric: Mapping[str, float] = MappingProxyType({})) -> None:
         self.threshold = threshold
+        self.by_rubric = dict(by_rubric)
 
     def fingerprint(self) -> dict[str, Any]:
-        """The threshold."""
-        return {"threshold": self.threshold}
+        """The thresholds."""
+        return {"threshold": self.threshold, **({"by_rubric": self.by_rubric} if self.by_rubric else {})}
 
     def emit(self, shard: Shard) -> list[AnyRecord]:
         """The shard with verdicts on what is not kept."""
@@ -53,7 +57,7 @@ class Select(Fold):
             return record
         if record.recipe in UNTOUCHED:
             return record
-        verdict = below(record, self.threshold)
+        verdict = below(record, self.by_rubric.get(record.rubric.rpartition("@")[0], self.threshold))
         return record.model_copy(update={"verdict": verdict}) if verdict else record
 
 
@@ -67,7 +71,7 @@ class SelectBest(Select):
     vectors, half a megabyte for each thousand, while the choice is made; until then they lie in a temporary file.
 
     Args:
-        threshold: as of :class:`Select`.
+        threshold, by_rubric: as of :class:`Select`.
         target: samples to keep; 0: all that pass.
         config: see :class:`~curation.select_config.SelectConfig`.
         remember: instructions of what passes, for rounds to come.
@@ -76,9 +80,15 @@ class SelectBest(Select):
     barrier = True
 
     def __init__(
-        self, threshold: float | None, target: int = 0, config: SelectConfig = SelectConfig(), *, remember: bool = False
+        self,
+        threshold: float | None,
+        target: int = 0,
+        config: SelectConfig = SelectConfig(),
+        *,
+        remember: bool = False,
+        by_rubric: Mapping[str, float] = MappingProxyType({}),
     ) -> None:
-        super().__init__(threshold)
+        super().__init__(threshold, by_rubric)
         self.asks_again = remember
         self.target = target
         self.config = config
@@ -86,7 +96,7 @@ class SelectBest(Select):
         self.begin()
 
     def fingerprint(self) -> dict[str, Any]:
-        """The threshold, the target and the configuration."""
+        """The thresholds, the target and the configuration."""
         return {**super().fingerprint(), "target": self.target, "select": self.config.model_dump(mode="json")}
 
     def begin(self) -> None:

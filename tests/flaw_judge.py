@@ -17,7 +17,8 @@ _MARK = "Flawed on purpose"
 def reply(payload: dict[str, Any], key: str) -> str | None:
     """Answers to the questions about pairs; None for all others."""
     user = "\n".join(m["content"] for m in payload["messages"] if m["role"] == "user")  # also where it is asked again
-    name = ((payload.get("response_format") or {}).get("json_schema") or {}).get("name")
+    sent = (payload.get("response_format") or {}).get("json_schema") or {}
+    name = sent.get("name")
     if name == "preference" and (planted := _FLAW.search(user)):
         chosen = _REPLY.findall(user)[-1][1]
         return json.dumps({"plan": "said", "reply": f"{_MARK} ({planted[1]}): {chosen}"})
@@ -30,6 +31,6 @@ def reply(payload: dict[str, Any], key: str) -> str | None:
         found = re.match(rf"{_MARK} \((\w+)\)", shown)
         return json.dumps({"explanation": "seen", "flaw": found[1] if found else "none", "further": []})
     if _MARK in user:
-        criteria = ("relevance", "clarity", "completeness", "accuracy")
+        criteria = [key for key in sent["schema"]["properties"] if key != "justification"]
         return json.dumps({"justification": "flawed", **dict.fromkeys(criteria, 1)})
     return None

@@ -11,33 +11,40 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curation.config import JudgeConfig
-from curation.judge import AUTHORED, CONVERSATION, CRITERIA, QA, TASK, Judge, prompt_for
+from curation.judge import Judge
+from curation.judge_config import JudgeConfig
 from curation.profiles import FAMILIES
-from datagen.core.record import AnyRecord, Failure, Sample
+from curation.rubric_choice import Rubrics
+from curation.rubric_prompt import PROMPT
+from datagen.core.record import AnyRecord, Failure, Rejected, Sample
 from datagen.llm import prompts
 from datagen.llm.connect import Endpoint
 from tests.curation.make import conversation, of_family
 from tests.generate.support import CHUNK, Scripted, golden, pair
 
-GOOD: dict[str, Any] = {"justification": "Fine.", "relevance": 5, "clarity": 4, "completeness": 5, "accuracy": 4}
+CRITERIA = ("relevance", "clarity", "completeness", "accuracy", "faithfulness")
+GOOD: dict[str, Any] = {"justification": "Fine.", **dict(zip(CRITERIA, (5, 4, 5, 4, 2), strict=True))}
 
 
 def sample(answer: str = "3 litres.") -> Sample:
     return pair("How much does the pump hold?", answer)
 
 
-def judge(*replies: str, subject: Sample | None = None) -> tuple[list[AnyRecord], Scripted]:
+def judge(*replies: str, subject: Sample | None = None, **config: Any) -> tuple[list[AnyRecord], Scripted]:
     backend = Scripted(*replies)
-    stage = Judge(JudgeConfig(), Endpoint(base_url="http://x/v1", model="jm"))
+    stage = Judge(JudgeConfig(**config), Endpoint(base_url="http://x/v1", model="jm"))
     return asyncio.run(stage.judge(backend, subject or sample())), backend
 
 
 def test_scores_mean_and_justification() -> None:
     (scored,), backend = judge(json.dumps(GOOD))
     assert isinstance(scored, Sample)
-    assert scored.scores == {"relevance": 5, "clarity": 4, "completeness": 5, "accuracy": 4}
-    assert scored.score == 4.5
+    assert scored.scores == dict(zip(CRITERIA, (5, 4, 5, 4, 2), strict=True))
+    assert scored.score == 4.0
+    assert scored.justification == "Fine."
+    assert scored.rubric.startswith("grounded@")
+    assert [(j.model, j.mode, j.score) for j in scored.judgements] == [("jm", "integer", 4.0)]
+    assert scored.spread is None
     assert scored.scored_by == "judge:jm"
     assert scored.messages == sample().messages
     assert CHUNK.text in backend.asked[0].messages[-1].content
@@ -113,26 +120,29 @@ TURNS = [
     ("assistant", "Ten minutes."),
 ]
 KINDS = {
-    "qa": (sample(), QA),
-    "conversation": (conversation(TURNS, CHUNK.text), CONVERSATION),
-    "chat": (conversation(TURNS).model_copy(update={"recipe": "chat"}), AUTHORED),
-    "style": (sample("Ten minutes it must rest.").model_copy(update={"recipe": "style"}), AUTHORED),
+    "qa": (sample(), "grounded"),
+    "conversation": (conversation(TURNS, CHUNK.text), "conversation"),
+    "chat": (conversation(TURNS).model_copy(update={"recipe": "chat"}), "chat"),
+    "style": (sample("Ten minutes it must rest.").model_copy(update={"recipe": "style"}), "authored"),
+    "pair": (sample().model_copy(update={"rejected": Rejected(content="4 litres.", flaw="wrong_fact")}), "pair"),
     **{
-        family: (of_family(family, f"Do it.\n\n{CHUNK.text}", "done", CHUNK.text), TASK)
+        family: (of_family(family, f"Do it.\n\n{CHUNK.text}", "done", CHUNK.text), "instruction")
         for family in sorted(FAMILIES)
         if family != "closed_book_qa"
     },
-    "closed_book_qa": (of_family("closed_book_qa", "How much does the pump hold?", "3 litres", CHUNK.text), TASK),
+    "closed_book_qa": (of_family("closed_book_qa", "How much does it hold?", "3 litres", CHUNK.text), "instruction"),
 }
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_each_kind_is_judged_by_the_prompt_that_was_read(kind: str) -> None:
+def test_each_kind_is_judged_by_the_rubric_and_words_that_were_read(kind: str) -> None:
     subject, wanted = KINDS[kind]
-    assert prompt_for(subject) == wanted
-    (scored,), backend = judge(json.dumps(GOOD), subject=subject)
+    rubric = Rubrics().of(subject)
+    assert rubric.name == wanted
+    reply = {"justification": "Fine.", **{c.key: 5 - (i == 1) for i, c in enumerate(rubric.criteria)}}
+    (scored,), backend = judge(json.dumps(reply), subject=subject)
     assert isinstance(scored, Sample)
-    assert scored.score == 4.5
+    assert scored.score == pytest.approx(5 - rubric.criteria[1].weight / sum(c.weight for c in rubric.criteria))
     request = backend.asked[0]
     golden(f"judge.{kind}.txt", request)
     told = request.messages[1].content
@@ -154,10 +164,10 @@ def test_gold_samples_are_not_judged() -> None:
     assert stage.run([gold]) == [gold]
 
 
-def test_every_prompt_shapes_the_fingerprint(tmp_path: Path) -> None:
+def test_the_prompt_and_what_a_rubric_says_shape_the_fingerprint(tmp_path: Path) -> None:
     endpoint = Endpoint(base_url="http://x/v1", model="jm")
-    (tmp_path / "judge").mkdir()
-    for name in (QA, CONVERSATION, TASK, AUTHORED):
+    (tmp_path / "judge/rubrics").mkdir(parents=True)
+    for name in (PROMPT, "judge/rubrics/grounded.md", "judge/rubrics/chat.md"):
         text = (prompts.shipped() / name).read_text(encoding="utf-8")
         (tmp_path / name).write_text(text + "\nmore", encoding="utf-8")
         changed = Judge(JudgeConfig(), endpoint, str(tmp_path)).fingerprint()

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curation.balance import BalanceLength, surplus
-from curation.config import JudgeConfig
+from curation.judge_config import JudgeConfig
 from curation.pairs import CheckPairs, Rejection, related
 from datagen.core.lengths import HIGH, LOW, longer, share
 from datagen.core.record import AnyRecord, Candidate, Failure, Lineage, Message, Rejected, Sample
@@ -56,7 +56,9 @@ class ScriptedJudge:
             said = {"explanation": "…", "flaw": (named or ["none"])[0], "further": named[1:]}
         else:
             score = next((s for reply, s in self.score_of.items() if reply in text), 2)
-            said = {"justification": "…", **dict.fromkeys(("relevance", "clarity", "completeness", "accuracy"), score)}
+            assert request.json_schema is not None
+            criteria = [key for key in request.json_schema["properties"] if key != "justification"]
+            said = {"justification": "…", **dict.fromkeys(criteria, score)}
         return Reply(key=request.key(), text=json.dumps(said))
 
 
