@@ -13,6 +13,8 @@ from datagen import config as settings
 from datagen.core.errors import UsageError
 from datagen.core.record import AnyRecord, Document, Sample, Task
 from datagen.engine.store import Store
+from datagen.review.rule import overlaid
+from datagen.review.store import read as read_decisions
 from datagen.state import EVENTS, RUN, SHARDS, Counts, StageState, read_json, read_run, read_shards
 
 PLANNING = ("plan", "plan_pairs")  # the stages that make tasks
@@ -57,12 +59,17 @@ class Finished:
             yield from self.store.read(node["folder"], name, node["produces"])
 
     def results(self) -> Iterator[AnyRecord]:
-        """All records after the last stage, and the gold samples."""
+        """All records after the last stage, and the gold samples, as the reviewers of the run left them."""
+        lines = read_decisions(self.folder)
+        return overlaid(self.made(), lines) if lines else self.made()
+
+    def made(self) -> Iterator[AnyRecord]:
+        """The same as the run made them, whatever was decided about them since."""
         yield from self.records("gold")
         yield from self._of(self.state["nodes"][-1])
 
     def samples(self) -> Iterator[Sample]:
-        """All samples after the last stage, and the gold ones."""
+        """All samples after the last stage, and the gold ones, as the reviewers left them."""
         return (r for r in self.results() if isinstance(r, Sample))
 
     def tasks(self) -> Iterator[Task]:

@@ -18,6 +18,7 @@ from typing import IO, Any
 from datagen.core.errors import UsageError, from_os_error
 from datagen.core.files import TEMPORARY, remove_temporary
 from datagen.core.record import SPLITS, Sample, Split
+from datagen.core.reviewed import ReviewedSample
 from datagen.output.card import Card, RowFile
 from datagen.output.forest import Forest
 from datagen.output.formats import CannotHold, Part, Row, named, parts_of
@@ -99,8 +100,10 @@ def no_pairs(name: str) -> UsageError:
 
 
 def lineage_row(sample: Sample) -> dict[str, Any]:
-    """A row of ``lineage.jsonl``; all spans count code points of the document's normalised text."""
+    """A row of ``lineage.jsonl``; all spans count code points of the document's normalised text. A sample that people
+    decided about has ``review`` too: who, what, and the texts before an edit."""
     made = sample.lineage
+    review = {"review": sample.review.model_dump(mode="json")} if isinstance(sample, ReviewedSample) else {}
     return {
         "id": sample.id,
         "split": sample.split,
@@ -113,6 +116,7 @@ def lineage_row(sample: Sample) -> dict[str, Any]:
         "model": made.model,
         "params": made.params,
         "call": made.call,
+        **review,
     }
 
 

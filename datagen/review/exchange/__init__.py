@@ -1,0 +1,1 @@
+"""Reviews to and from other programs: rows for calibration, Argilla, Label Studio."""
