@@ -41,6 +41,7 @@ from curation.calibrate_order import drift as drift
 from curation.calibrate_order import on_drift, on_order
 from curation.calibrate_order import order_agreement as order_agreement
 from curation.calibrate_threshold import share
+from curation.pairwise_stage import noted
 from curation.profiles import UNTOUCHED
 from datagen.core.hashing import fraction
 from datagen.core.record import Sample
@@ -112,12 +113,15 @@ class BiasTally:
         self._sums: dict[str, list[float]] = {}
         self._levels: Counter[int] = Counter()
         self._pairs: Counter[tuple[str, str]] = Counter()
+        self._orders: list[tuple[float, float]] = []
         self._scored = self._unscored = 0
 
     def add(self, sample: Sample) -> None:
         """Count one sample."""
         if sample.recipe in UNTOUCHED:
             return
+        if sample.rejected is not None and sample.rejected.checks and len(self._orders) < MOST_ROWS:
+            self._orders += noted([sample])
         if sample.verdict is not None and sample.verdict.reason == UNSCORED:
             self._unscored += 1
             return
@@ -144,9 +148,11 @@ class BiasTally:
         """The report over all that was taken in.
 
         Args:
-            order: agreement under order swap, where pairs were compared in both orders.
+            order: agreement under order swap; None: of the comparisons that are noted in preference pairs.
             drifted: two judgings of the same samples, where that was done.
         """
+        if order is None and self._orders:
+            order = order_agreement(self._orders)
         if not self._scored and not self._unscored:
             none = Finding(
                 "judge",
@@ -155,7 +161,7 @@ class BiasTally:
                 "none",
                 "No model judged these samples, so a judge's biases can't be measured.",
             )
-            return BiasReport(0, 0, (none,), {}, {})
+            return BiasReport(0, 0, (none, *([on_order(order)] if order is not None else [])), {}, {})
         scores = np.array(self._scores, dtype=np.float64)
         groups = np.array(self._recipe_of, dtype=np.uint16)
         findings = [
@@ -200,7 +206,7 @@ def bias_report(samples: Iterable[Sample], *, order: Order | None = None, drifte
 
     Args:
         samples: kept and rejected; those without a model's score are passed over.
-        order: from :func:`order_agreement`, where pairs were compared in both orders.
+        order: from :func:`order_agreement`; None: of the comparisons that are noted in preference pairs.
         drifted: from :func:`drift`, where a sample of them was judged again.
     """
     tally = BiasTally()

@@ -16,7 +16,9 @@ from scipy import stats
 from curation import bias
 from curation.bias import bias_report, drift, drift_sample, families_of, family_of, order_agreement, same_family
 from curation.calibrate_order import on_drift, on_order
-from datagen.core.record import Judged, Lineage, Message, Sample, Verdict, trusted
+from curation.pairwise import Comparison, Said
+from curation.pairwise_stage import CHECK, told
+from datagen.core.record import Judged, Lineage, Message, Rejected, Sample, Verdict, trusted
 
 GENERATOR, JUDGE = "Qwen/Qwen2.5-7B-Instruct", "openai/gpt-4o-mini"
 
@@ -272,6 +274,19 @@ def test_order_and_drift_stand_in_the_report() -> None:
     ]  # fmt: skip
     assert report.severity == "warning"
     assert report.sentences[0].startswith("0% (0% to")
+
+
+def test_comparisons_that_pairs_carry_are_taken_in() -> None:
+    def pair(ahead: float, behind: float) -> Sample:
+        said = [Said(preference=p) for p in (ahead, behind)]
+        checks = {CHECK: told(Comparison(*said, margin=0.5))}
+        return judged(4.0, rejected=Rejected(content="Worse.", flaw="", checks=checks))
+
+    found = bias_report([pair(1.0, -1.0)] * 15 + [pair(0.5, 1.0)] * 15 + [judged(4.0)]).finding("order")
+    assert found is not None
+    assert (found.rows, found.figure.value, found.severity) == (30, 0.5, "warning")
+    unscored = bias_report([pair(1.0, -1.0).model_copy(update={"score": None})])
+    assert [f.name for f in unscored.findings] == ["judge", "order"]
 
 
 def test_more_samples_than_are_held_are_drawn_from_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
