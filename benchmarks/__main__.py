@@ -13,7 +13,7 @@ BENCHMARKS = (
     ["benchmarks.memory"],
     ["benchmarks.endpoint"],
     ["benchmarks.growth", "1000", "10000"],
-    ["benchmarks.report_size"],
+    ["benchmarks.report"],
 )
 
 

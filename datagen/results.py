@@ -294,7 +294,7 @@ def render(folder: Path) -> Outcome:
     for name in config.output.formats:
         targets.setdefault(name, folder / (f"export-{name}" if targets else "export"))
     write_exports(finished.samples(), targets, shard_rows=config.output.shard_rows, card_facts=data)
-    write_report(data, folder)
+    write_report(data, folder, {target.name: target for target in targets.values()})
     silent = sum(not document["kept"] for document in data["documents"])
     return Outcome(folder, counts, documents, silent, skipped, _problems(finished, ledger, counts, accepted))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from datagen.core.record import Audit
@@ -27,3 +27,20 @@ class Audits:
             {"unit": unit, "stage": stage, "kind": kind, "action": action, "count": count, "example": example}
             for (unit, stage, kind, action), (count, example) in sorted(self._found.items())
         ]
+
+
+_SUBJECTS = {
+    "Personal data": "pii",
+    "Contamination": "decontaminate",
+    "Secrets, injections and other malicious content": "malicious",
+    "Toxic language": "toxicity",
+}  # what the names of the stages begin with
+OTHER = "Other findings"
+
+
+def by_subject(rows: Iterable[Mapping[str, Any]]) -> list[tuple[str, list[Mapping[str, Any]]]]:
+    """The rows under what they are about: personal data and contamination always, the others where there are any."""
+    groups: dict[str, list[Mapping[str, Any]]] = {subject: [] for subject in (*_SUBJECTS, OTHER)}
+    for row in rows:
+        groups[next((s for s, name in _SUBJECTS.items() if row["stage"].startswith(name)), OTHER)].append(row)
+    return [(subject, found) for i, (subject, found) in enumerate(groups.items()) if found or i < 2]

@@ -43,6 +43,11 @@ class Chart:
     ticks: list[tuple[float, str]]
     line: float | None = None
 
+    @property
+    def told(self) -> str:
+        """The bars in words, for those who do not see them."""
+        return "; ".join(bar.title for bar in self.bars)
+
 
 def scores(values: Mapping[str, int], width: float, height: float, threshold: float | None = None) -> Chart:
     """A histogram of scores from 1 to 5.
@@ -67,6 +72,24 @@ def scores(values: Mapping[str, int], width: float, height: float, threshold: fl
     ticks = [((v - LEAST) / step * unit + unit / 2, f"{v:g}") for v in labels if v == round(v)]
     line = None if threshold is None else max(0.0, (threshold - LEAST) / step * unit)
     return Chart(width, height, _bars(bins, titles, strong, unit, height), ticks, line)
+
+
+def halves(bins: Sequence[int], width: float, height: float) -> Chart:
+    """A small histogram of scores by half points from 1 to 5."""
+    titles = [f"{LEAST + i / 2:g}" for i in range(len(bins))]
+    return Chart(width, height, _bars(bins, titles, [True] * len(bins), width / len(bins), height), [])
+
+
+def margins(values: Mapping[str, int], width: float, height: float) -> Chart:
+    """A histogram of margins by quarter points: how far the chosen reply outscores the rejected one."""
+    steps = {round(4 * float(value)): n for value, n in values.items()}
+    first, last = min([0, *steps]), max([4, *steps])
+    counts = [steps.get(i, 0) for i in range(first, last + 1)]
+    unit = width / len(counts)
+    titles = [f"{i / 4:g}" for i in range(first, last + 1)]
+    ticks = [((i - first + 0.5) * unit, f"{i // 4}") for i in range(first, last + 1) if i % 4 == 0]
+    strong = [i > 0 for i in range(first, last + 1)]
+    return Chart(width, height, _bars(counts, titles, strong, unit, height), ticks)
 
 
 def lengths(found: Mapping[str, Any], width: float, height: float) -> Chart:

@@ -32,51 +32,8 @@ class Least(Generic[T]):
         insort(self._entries, (key, self._seen, make()), key=_key)
         return not full
 
-    def shrink(self, most: int) -> None:
-        """Give up the items with the greatest keys until at most ``most`` are left."""
-        self.most = most
-        del self._entries[most:]
-
     def __iter__(self) -> Iterator[T]:
         return (entry[2] for entry in self._entries)
 
     def __len__(self) -> int:
         return len(self._entries)
-
-
-class Fair(Generic[T]):
-    """Keeps at most ``most`` items and gives each group as equal a share as its size allows.
-
-    When there are too many, the largest group gives up its item with the greatest key. The level to
-    which the largest groups are cut only falls as items come in, so an item once given up is never
-    missed: the outcome is the max-min fair share of each group, filled with its least keys.
-    """
-
-    def __init__(self, most: int) -> None:
-        self.most = most
-        self._groups: dict[str, Least[T]] = {}
-        self._total = 0
-
-    def offer(self, group: str, key: Any, make: Callable[[], T]) -> None:
-        """Take an item if it has a place; ``make`` is called only if it is worth a look."""
-        kept = self._groups.setdefault(group, Least(self.most + 1))
-        level = max(map(len, self._groups.values()))
-        cut = self._total >= self.most and len(kept) == level
-        kept.most = level if cut else self.most + 1
-        self._total += kept.offer(key, make)
-        self.shrink(self.most)
-
-    def shrink(self, most: int) -> None:
-        """Give up items until at most ``most`` are left."""
-        self.most = most
-        while self._total > most:
-            largest = self._groups[max(self._groups, key=lambda name: (len(self._groups[name]), name))]
-            largest.shrink(len(largest) - 1)
-            self._total -= 1
-
-    def __iter__(self) -> Iterator[T]:
-        for name in sorted(self._groups):
-            yield from self._groups[name]
-
-    def __len__(self) -> int:
-        return self._total

@@ -1,6 +1,6 @@
 """Gathers, in one pass over a run's records, everything its report says.
 
-Memory is bounded by what is shown: counters, a few examples a reason, a sample of the samples. Only the
+Memory is bounded by what is shown: counters, a few examples a reason, a line a listed sample. Only the
 list of documents and skipped files grows with the source.
 """
 
@@ -18,17 +18,17 @@ from datagen.output.funnel import funnel, stage_order
 from datagen.output.histogram import Lengths, Scores
 from datagen.output.ledger import Ledger
 from datagen.output.pairs import Pairs
-from datagen.output.pick import Fair, Least
+from datagen.output.pick import Least
+from datagen.output.report_answers import answers, health
+from datagen.output.report_clusters import Clusters
+from datagen.output.report_judging import Judging
+from datagen.output.report_shelf import Shelf
 from datagen.output.summary import about_model, headline, shaping
 
 EXAMPLES = 3
 """Examples of each reason."""
 BEST, WORST = 3, 5
 """Samples shown of the highest and of the lowest scores: one learns more from the latter."""
-BROWSED = 2_000
-"""Samples in the page's browser at most."""
-REJECTED_SHARE = 0.3
-"""Of them, at least this share is left to the rejected ones where there are so many."""
 PAGE = "page"
 """The key of what stands in report.html alone: it may change when the same work is done again."""
 
@@ -61,8 +61,8 @@ class ReportBuilder:
         self._kept: Counter[tuple[str, str]] = Counter()
         self._best: Least[dict[str, Any]] = Least(BEST)
         self._worst: Least[dict[str, Any]] = Least(WORST)
-        self._shown_kept: Fair[dict[str, Any]] = Fair(BROWSED)
-        self._shown_rejected: Fair[dict[str, Any]] = Fair(BROWSED)
+        self._shelf, self._clusters, self._judging = Shelf(), Clusters(), Judging()
+        self._quoted = 0
 
     def skipped(self, path: str, reason: str) -> None:
         """A file that was found and not taken, with the reason in a few words."""
@@ -88,6 +88,7 @@ class ReportBuilder:
         self._chunks_of[chunk.path] += 1
         self._lengths.calibrate(len(chunk.text), chunk.tokens)
         self._coverage.chunk(chunk)
+        self._clusters.chunk(chunk)
         self._audits.add("chunks", chunk.audits)
         if chunk.verdict is not None:
             key = ("chunks", chunk.verdict.stage, chunk.verdict.reason)
@@ -103,6 +104,9 @@ class ReportBuilder:
         self._ledger.add(sample)
         self._coverage.sample(sample)
         self._pairs.sample(sample)
+        self._shelf.sample(sample)
+        self._clusters.sample(sample)
+        self._judging.sample(sample)
         self._audits.add("samples", sample.audits)
         if sample.score is not None:
             self._scores.add(sample.scores)
@@ -113,8 +117,6 @@ class ReportBuilder:
             key = ("samples", verdict.stage, verdict.reason)
             self._losses[key] += 1
             self._example(key).offer(sample.id, lambda: shown.rejected_sample(sample))
-            group = f"{verdict.stage} {verdict.reason}"
-            self._shown_rejected.offer(group, sample.id, lambda: shown.sample(sample))
             return
         self._kept[sample.recipe, sample.split] += 1
         self._kept_of[sample.lineage.path] += 1
@@ -122,7 +124,8 @@ class ReportBuilder:
         if sample.score is not None:
             self._best.offer((-sample.score, sample.id), lambda: shown.sample(sample))
             self._worst.offer((sample.score, sample.id), lambda: shown.sample(sample))
-        self._shown_kept.offer(f"{sample.recipe} {sample.split}", sample.id, lambda: shown.sample(sample))
+        made = sample.lineage
+        self._quoted += bool(shown.find_quotes(sample.source, made.quotes[:1], made.start))
 
     def failure(self, failure: Failure) -> None:
         """What a model owed."""
@@ -139,7 +142,9 @@ class ReportBuilder:
         Args:
             facts: any of ``datagen`` (version), ``ledger`` (as in ledger.json; without it, one of what was
                 fed), ``model``, ``judge``, ``prompts`` (name → SHA-256), ``seed``, ``threshold``, ``config`` (the
-                resolved tree), and for the page alone ``usage``, ``timing`` and ``libraries``.
+                resolved tree), ``judge_health`` (see
+                :func:`~datagen.output.report_answers.health`), and for the page alone ``usage``, ``timing`` and
+                ``libraries``.
 
         Returns:
             The content of report.json, and under ``"page"`` what only report.html shows.
@@ -204,6 +209,10 @@ class ReportBuilder:
             "pairs": self._pairs.finish(),
             "audits": self._audits.rows(),
             "steps_missing": list(facts.get("steps_missing") or ()),
+            "duplicates": self._clusters.finish(),
+            "judging": self._judging.finish(),
+            "judge_health": health(facts.get("judge_health")),
+            "quoted": {"kept": ledger["kept"], "found": self._quoted},
             "best": list(self._best),
             "worst": list(self._worst),
             "prompts": dict(facts.get("prompts") or {}),
@@ -211,8 +220,9 @@ class ReportBuilder:
         }
         data["headline"] = headline(data)
         data["about_model"] = about_model(data)
+        data["answers"] = answers(data)
         data[PAGE] = {
-            "samples": self._browsed(),
+            "samples": self._shelf,
             "usage": facts.get("usage"),
             "timing": facts.get("timing"),
             "libraries": dict(facts.get("libraries") or {}),
@@ -251,10 +261,3 @@ class ReportBuilder:
         for (recipe, split), n in sorted(self._kept.items()):
             recipes.setdefault(recipe, {})[split] = n
         return recipes
-
-    def _browsed(self) -> list[dict[str, Any]]:
-        """The samples of the browser, kept ones first; a fair choice where there are too many."""
-        rejected = min(len(self._shown_rejected), max(round(BROWSED * REJECTED_SHARE), BROWSED - len(self._shown_kept)))
-        self._shown_rejected.shrink(rejected)
-        self._shown_kept.shrink(BROWSED - rejected)
-        return [*self._shown_kept, *self._shown_rejected]

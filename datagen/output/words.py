@@ -17,9 +17,9 @@ def plain(name: str) -> str:
     return name.replace("_", " ")
 
 
-def plural(count: int, one: str) -> str:
-    """``"1 file"``, ``"2 files"``."""
-    return f"{count:,} {one}{'' if count == 1 else 's'}"
+def plural(count: int, one: str, many: str = "") -> str:
+    """``"1 file"``, ``"2 files"``; ``many`` where it is not made with an "s"."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 def duration(seconds: float) -> str:
