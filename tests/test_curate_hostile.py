@@ -1,9 +1,8 @@
-"""``datagen curate`` on what a hostile or a clumsy user gives it: nothing is lost, shown in clear, or taken for another."""
+"""``datagen curate`` on what a hostile or a clumsy user gives it: nothing is lost, or shown in clear."""
 
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -39,3 +38,23 @@ def test_rows_in_which_nobody_asks_or_answers_are_no_copies(
     path = put(tmp_path / "a.jsonl", [form(i % 20) for i in range(25)])
     report = curated(path, tmp_path / "out", "--only", "dedupe", "--set", f"curation.dedupe.compare={compare}")
     assert (report["kept"], report["rejected"]) == (20, {"duplicate": 5})
+
+
+def test_personal_data_goes_wherever_a_text_stands(tmp_path: Path) -> None:
+    said = f"Please write to {MAIL} today"
+    turn = {"role": "user", "content": said}
+    call = {"name": "f", "arguments": {"to": [said]}}
+    rows: list[dict[str, Any]] = [
+        {"question": said, "answer": "a", "passage": said, "context": said},
+        {"prompt": said, "messages": [turn], "text": said},
+        {"prompt": "p", "chosen": [turn], "rejected": [turn], "messages": [turn]},
+        {"messages": [turn, {"role": "assistant", "reasoning_content": said, "tool_calls": [{"function": call}]}]},
+        {"messages": [turn, {"role": "assistant", "content": [said], "function_call": call}], "system": said},
+        {"system_prompt": said, "query": said, "response": said},
+        {"instruction": said, "input": said, "output": [said], "responses": [said]},
+    ]
+    report = curated(put(tmp_path / "a.jsonl", rows), tmp_path / "out", "--only", "pii")
+    assert (report["kept"], report["changed"]) == (len(rows), len(rows))
+    for file in ("kept.jsonl", "report.json", ".work/events.jsonl"):
+        assert MAIL not in (tmp_path / "out" / file).read_text(encoding="utf-8")
+    assert lines(tmp_path / "out/kept.jsonl") == [json.dumps(r).replace(MAIL, "<EMAIL_ADDRESS>") for r in rows]

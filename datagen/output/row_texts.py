@@ -6,7 +6,6 @@ datagen does not know about it stays as it is.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -15,6 +14,11 @@ Role = Literal["system", "user", "assistant", "tool"]
 Kind = Literal["message", "rejected", "source", "other"]
 Path = tuple[str | int, ...]
 
+_ASKED = ("instruction", "prompt", "question", "query", "problem", "input")
+_REPLIES = ("output", "completion", "response", "answer", "solution")
+_BESIDE = ("text", "content", "messages", "conversations", "system", "system_prompt", "chosen", "rejected", "responses",
+           "reasoning", "evidence")  # fmt: skip
+_THOUGHTS = ("reasoning_content", "reasoning", "thinking")
 MAX_SLOTS = 10_000
 MAX_DEPTH = 200
 _ROLES: dict[str, Role] = {
@@ -34,7 +38,7 @@ class Slot:
         path: keys and positions that lead to it.
         role: who says it.
         kind: ``message`` of the conversation, ``rejected`` reply, ``source`` passage, or any ``other`` text
-            (further replies, arguments of tool calls).
+            (further replies, arguments of tool calls, a passage beside the first, what repeats the conversation).
         text: what stands there.
     """
 
@@ -48,8 +52,9 @@ def slots(row: Mapping[str, Any], fields: Sequence[str] = ()) -> list[Slot]:
     """The texts of a row, the conversation in its order.
 
     Args:
-        row: of any form that datagen exports, ``{"question", "answer"}``, ``{"prompt", "completion"}``,
-            ``{"passage", "pairs" | "tasks"}`` or ``{"text"}``.
+        row: of any form that datagen exports, a question and a reply by any of their usual names,
+            ``{"passage", "pairs" | "tasks"}``, ``{"text"}`` or ``{"content"}``. What else is text by its name, as a
+            ``prompt`` beside ``messages``, is a further text of it.
         fields: names of the fields that hold its texts instead; the last of several is the assistant's.
 
     Raises:
@@ -67,53 +72,108 @@ def slots(row: Mapping[str, Any], fields: Sequence[str] = ()) -> list[Slot]:
 
 
 def with_texts(row: Mapping[str, Any], texts: Mapping[Path, str]) -> dict[str, Any]:
-    """A copy of the row with other texts at these places."""
-    changed = copy.deepcopy(dict(row))
+    """A copy of the row with other texts at these places; what is not on the way to them is shared."""
+    changed = dict(row)
+    own: set[Path] = set()
     for path, text in texts.items():
         place: Any = changed
-        for step in path[:-1]:
+        for depth, step in enumerate(path[:-1], 1):
+            if path[:depth] not in own:
+                own.add(path[:depth])
+                place[step] = place[step].copy()
             place = place[step]
         place[path[-1]] = text
     return changed
 
 
 def _named(row: Mapping[str, Any], fields: Sequence[str]) -> Iterator[Slot]:
-    held = [name for name in fields if isinstance(row.get(name), str)]
-    for name in held:
-        last = name == fields[-1] and len(fields) > 1
-        yield Slot((name,), "assistant" if last else "user", "message", row[name])
+    for name in dict.fromkeys(fields):
+        role: Role = "assistant" if name == fields[-1] and len(fields) > 1 else "user"
+        if isinstance(row.get(name), str):
+            yield Slot((name,), role, "message", row[name])
+        else:
+            yield from _said(row.get(name), (name,), role)
 
 
 def _known(row: Mapping[str, Any]) -> Iterator[Slot]:
-    """By its fields; the first form that fits."""
-    for name in ("passage", "context"):
-        yield from _text(row, name, "user", "source")
+    """By its fields, the first form that fits; then what else of the row is text by its name."""
+    seen: set[str | int] = set()
+    for slot in _form(row):
+        seen.add(slot.path[0])
+        yield slot
+    for name in (*_ASKED, *_REPLIES, *_BESIDE):
+        if name not in seen:
+            for slot in _said(row.get(name), (name,), "assistant" if name in _REPLIES else "user"):
+                if slot.text:
+                    yield Slot(slot.path, slot.role, "other", slot.text)
+
+
+def _form(row: Mapping[str, Any]) -> Iterator[Slot]:
+    yield from _sources(row)
     if "chosen" in row and "rejected" in row:
-        yield from _said(row.get("prompt"), ("prompt",), "user")
+        yield from _asked(row)
         yield from _said(row["chosen"], ("chosen",), "assistant")
         yield from _rejected(row["rejected"])
     elif isinstance(row.get("messages"), list):
+        yield from _system(row)
         yield from _said(row["messages"], ("messages",), "user")
     elif isinstance(row.get("conversations"), list):
-        yield from _text(row, "system", "system")
+        yield from _system(row)
         yield from _said(row["conversations"], ("conversations",), "user")
-    elif "instruction" in row and "output" in row:
-        yield from _alpaca(row, ())
     elif isinstance(row.get("prompt"), dict):
         yield from _tree(row["prompt"], ("prompt",), 0)
-    elif "prompt" in row:
-        yield from _said(row["prompt"], ("prompt",), "user")
-        yield from _said(row.get("completion"), ("completion",), "assistant")
+    elif any(name in row for name in _ASKED):
+        yield from _asked(row)
+        for name in _REPLIES:
+            yield from _said(row.get(name), (name,), "assistant")
         yield from _ranked(row.get("responses"))
     elif isinstance(row.get("pairs"), list):
         yield from _each(row["pairs"], "pairs", ("question", "answer", "evidence"))
     elif isinstance(row.get("tasks"), list):
         yield from _each(row["tasks"], "tasks", ("instruction", "input", "output", "evidence"))
-    elif "question" in row:
-        yield from _text(row, "question", "user")
-        yield from _text(row, "answer", "assistant")
     else:
-        yield from _text(row, "text", "user")
+        yield from _text(row, "text" if "text" in row else "content", "user")
+
+
+def _asked(row: Mapping[str, Any]) -> Iterator[Slot]:
+    """What is said before the reply: the system prompt, earlier turns, and the question by any of its names."""
+    yield from _system(row)
+    history = row.get("history")
+    for i, turn in enumerate(history if isinstance(history, list) else ()):
+        for j, text in enumerate(turn if isinstance(turn, list) else ()):
+            if isinstance(text, str):
+                yield Slot(("history", i, j), "assistant" if j else "user", "message", text)
+    for name in _ASKED:
+        if row.get(name) != "":
+            yield from _said(row.get(name), (name,), "user")
+
+
+def _system(row: Mapping[str, Any]) -> Iterator[Slot]:
+    for name in ("system", "system_prompt"):
+        yield from _text(row, name, "system")
+
+
+def _sources(row: Mapping[str, Any]) -> Iterator[Slot]:
+    """What a question is about; where that is several texts, the first of them."""
+    kind: Kind = "source"
+    for name in ("passage", "context"):
+        for path, text in _leaves(row.get(name), (name,)):
+            if text:
+                yield Slot(path, "user", kind, text)
+                kind = "other"
+
+
+def _leaves(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
+    """All texts in a value, however deep, in order."""
+    waiting: list[tuple[Path, Any]] = [(path, value)]
+    while waiting:
+        at, held = waiting.pop()
+        if isinstance(held, str):
+            yield at, held
+        elif isinstance(held, dict):
+            waiting += [((*at, name), held[name]) for name in reversed(held)]
+        elif isinstance(held, list):
+            waiting += [((*at, i), held[i]) for i in range(len(held) - 1, -1, -1)]
 
 
 def _text(row: Mapping[str, Any], name: str, role: Role, kind: Kind = "message", before: Path = ()) -> Iterator[Slot]:
@@ -122,30 +182,43 @@ def _text(row: Mapping[str, Any], name: str, role: Role, kind: Kind = "message",
 
 
 def _said(value: Any, path: Path, role: Role) -> Iterator[Slot]:
-    """A text, or a list of messages in OpenAI's or ShareGPT's form."""
+    """A text, or a list of texts or of messages in OpenAI's or ShareGPT's form."""
     if isinstance(value, str):
         yield Slot(path, role, "message", value)
     elif isinstance(value, list):
         for i, message in enumerate(value):
             if isinstance(message, dict):
                 yield from _message(message, (*path, i))
+            elif isinstance(message, str):
+                yield Slot((*path, i), role, "message", message)
 
 
 def _message(message: Mapping[str, Any], path: Path) -> Iterator[Slot]:
     role = _ROLES.get(str(message.get("role") or message.get("from") or ""), "user")
-    name = "content" if "content" in message else "value"
-    content = message.get(name)
-    if isinstance(content, str):
-        yield Slot((*path, name), role, "message", content)
-    elif isinstance(content, list):
-        for i, part in enumerate(content):
-            if isinstance(part, dict) and isinstance(part.get("text"), str):
-                yield Slot((*path, name, i, "text"), role, "message", part["text"])
+    for name in _THOUGHTS:
+        yield from _text(message, name, role, before=path)
+    for name in ("content", "value"):
+        content = message.get(name)
+        if isinstance(content, str):
+            yield Slot((*path, name), role, "message", content)
+        for i, part in enumerate(content if isinstance(content, list) else ()):
+            if isinstance(part, str):
+                yield Slot((*path, name, i), role, "message", part)
+            elif isinstance(part, dict):
+                for field in ("text", *_THOUGHTS):
+                    yield from _text(part, field, role, before=(*path, name, i))
     calls = message.get("tool_calls")
     for i, call in enumerate(calls if isinstance(calls, list) else ()):
-        function = call.get("function") if isinstance(call, dict) else None
-        if isinstance(function, dict) and isinstance(function.get("arguments"), str):
-            yield Slot((*path, "tool_calls", i, "function", "arguments"), role, "other", function["arguments"])
+        if isinstance(call, dict):
+            yield from _arguments(call.get("function"), (*path, "tool_calls", i, "function"), role)
+    yield from _arguments(message.get("function_call"), (*path, "function_call"), role)
+
+
+def _arguments(function: Any, path: Path, role: Role) -> Iterator[Slot]:
+    """Of a call: JSON in a text, or an object."""
+    if isinstance(function, dict):
+        for at, text in _leaves(function.get("arguments"), (*path, "arguments")):
+            yield Slot(at, role, "other", text)
 
 
 def _rejected(value: Any) -> Iterator[Slot]:
@@ -153,18 +226,6 @@ def _rejected(value: Any) -> Iterator[Slot]:
     found = list(_said(value, ("rejected",), "assistant"))
     for i, slot in enumerate(found):
         yield Slot(slot.path, slot.role, "rejected" if i == len(found) - 1 else "other", slot.text)
-
-
-def _alpaca(row: Mapping[str, Any], before: Path) -> Iterator[Slot]:
-    yield from _text(row, "system", "system", before=before)
-    history = row.get("history")
-    for i, turn in enumerate(history if isinstance(history, list) else ()):
-        for j, text in enumerate(turn if isinstance(turn, list) else ()):
-            if isinstance(text, str):
-                yield Slot((*before, "history", i, j), "assistant" if j else "user", "message", text)
-    yield from _text(row, "instruction", "user", before=before)
-    yield from _text(row, "input", "user", before=before)
-    yield from _text(row, "output", "assistant", before=before)
 
 
 def _ranked(value: Any) -> Iterator[Slot]:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from datagen.core.errors import StoppedEarly
 from datagen.core.record import Audit, Message, Rejected, Sample, Verdict
 from datagen.output import row_files, rows
 from datagen.output.curated import Curated, with_verdict
@@ -71,6 +72,31 @@ ROWS: dict[str, tuple[dict[str, Any], list[tuple[str, str, str]]]] = {
         [("user", "source", "p"), ("user", "message", "q"), ("assistant", "message", "a")],
     ),
     "text": ({"text": "t"}, [("user", "message", "t")]),
+    "content": ({"content": "t"}, [("user", "message", "t")]),
+    "pairs by question": (
+        {"system": "s", "question": "q", "chosen": "c", "rejected": "r"},
+        [("system", "message", "s"), ("user", "message", "q"), ("assistant", "message", "c"),
+         ("assistant", "rejected", "r")],
+    ),
+    "about a context": (
+        {"instruction": "i", "context": "p", "response": "o"},
+        [("user", "source", "p"), ("user", "message", "i"), ("assistant", "message", "o")],
+    ),
+    "several passages": (
+        {"passage": "p", "context": {"title": ["t"], "texts": [["x", "y"]]}, "query": "q", "response": "a"},
+        [("user", "source", "p"), ("user", "other", "t"), ("user", "other", "x"), ("user", "other", "y"),
+         ("user", "message", "q"), ("assistant", "message", "a")],
+    ),
+    "said twice": (
+        {"prompt": "q", "messages": [{"role": "user", "content": "q"}], "text": "### q"},
+        [("user", "message", "q"), ("user", "other", "q"), ("user", "other", "### q")],
+    ),
+    "thoughts": (
+        {"messages": [{"role": "assistant", "reasoning_content": "hm", "content": ["a", {"thinking": "b"}],
+                       "function_call": {"arguments": {"to": ["c"]}}}]},
+        [("assistant", "message", "hm"), ("assistant", "message", "a"), ("assistant", "message", "b"),
+         ("assistant", "other", "c")],
+    ),
 }  # fmt: skip
 
 
@@ -119,8 +145,11 @@ def test_other_texts_are_put_where_they_stood(form: str) -> None:
 
 
 def test_fields_can_be_named(tmp_path: Path) -> None:
-    path = put(tmp_path / "a.jsonl", b'{"ask": "q", "note": 1, "reply": "a"}', b'{"other": "q"}')
-    good, bad = read(path, tmp_path, "ask", "reply")
+    path = put(
+        tmp_path / "a.jsonl", b'{"ask": "q", "note": 1, "reply": "a"}', b'{"other": "q"}', b'{"ask": ["p", 5, "q"]}'
+    )
+    good, bad, several = read(path, tmp_path, "ask", "reply")
+    assert [m.content for m in several.messages] == ["p", "q"]
     assert [(m.role, m.content) for m in good.messages] == [("user", "q"), ("assistant", "a")]
     assert bad.verdict is not None
     assert "fields are other" in bad.verdict.evidence
@@ -164,16 +193,14 @@ def test_lines_of_any_bytes_are_all_accounted_for(lines: list[bytes]) -> None:
     import tempfile
 
     with tempfile.TemporaryDirectory() as folder:
-        path = put(Path(folder) / "a.jsonl", *lines)
-        if not path.stat().st_size:
-            return
+        path = put(Path(folder) / "a.jsonl", b"{}", *lines)  # else it may look like an array, or packed
         data = path.read_bytes()
         found = read(path, Path(folder))
         starts = [s.lineage.start for s in found]
         assert starts == sorted(set(starts))
         said = [data[s.lineage.start : s.lineage.end] for s in found]
-        body = data.removeprefix(b"\xef\xbb\xbf")
-        assert said == [line for line in body.split(b"\n") if line.strip()]
+        bare = [line.removeprefix(b"\xef\xbb\xbf") for line in data.split(b"\n")]
+        assert said == [line for line in bare if line.strip()]
 
 
 def test_stretches_cut_at_line_ends_and_count_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -243,3 +270,48 @@ def test_kept_rows_are_written_as_they_came(tmp_path: Path) -> None:
     assert (report["rows"], report["kept"], report["changed"], report["adds_up"]) == (3, 3, 1, True)
     shown = {"stage": "pii", "kind": "NAME", "action": "redact", "count": 1, "example": "c••"}
     assert report["audits"] == [{"unit": "rows", **shown}]
+
+
+def test_numbers_stay_as_they_are_written(tmp_path: Path) -> None:
+    line = b'{"text": "\\u0023 a", "n": [1e400, 0.12345678901234567890123, -0, 1E5, NaN, 12345678901234567, "1e4"]}'
+    (sample,) = read(put(tmp_path / "a.jsonl", line), tmp_path)
+    changed = rewritten(line, sample.model_copy(update={"messages": (Message(role="user", content="<X>"),)}))
+    assert changed == line.replace(b"\\u0023 a", b"<X>")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('{"text": "a"}'.encode("utf-16"), "not UTF-8"),
+        ('{"text": "a"}'.encode("utf-16-le"), "not JSON"),
+        ('{"text": "a"}'.encode("utf-32-be"), "not JSON"),
+        (b'{"text": "a", "text": "b"}', "'text' twice"),
+        (b'{"text": "a", "m": [{"k": 1, "k": 2}]}', "'k' twice"),
+        (b'{"text": "a", "m": ' + b"[" * 450 + b"]" * 450 + b"}", "deeply nested"),
+        (b'{"text": "a", "m": ' + b"[" * 90_000 + b"]" * 90_000 + b"}", "deeply nested"),
+    ],
+)
+def test_what_readers_could_take_for_another_row_is_refused(line: bytes, said: str, tmp_path: Path) -> None:
+    (sample,) = read(put(tmp_path / "a.jsonl", line), tmp_path)
+    assert sample.verdict is not None
+    assert said in sample.verdict.evidence
+
+
+def test_deep_rows_and_rows_rejected_twice_can_be_rewritten(tmp_path: Path) -> None:
+    line = b'{"text": "a", "m": ' + b"[" * 390 + b"]" * 390 + b', "verdict": 1, "verdict": 2}'
+    (sample,) = read(put(tmp_path / "a.jsonl", line), tmp_path)
+    assert sample.verdict is None
+    changed = sample.model_copy(update={"messages": (Message(role="user", content="<X>"),)})
+
+    def deeper(calls: int) -> bytes:
+        return deeper(calls - 1) if calls else rewritten(line, changed)
+
+    assert json.loads(deeper(150))["text"] == "<X>"
+
+
+def test_a_file_that_changed_meanwhile_is_not_read_on(tmp_path: Path) -> None:
+    path = put(tmp_path / "a.jsonl", b'{"text": "a"}')
+    files = stretches([path], tmp_path)
+    put(path, b'{"text": "b"}')
+    with pytest.raises(StoppedEarly, match="has changed"):
+        ReadRows().run(files)
