@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+from curation.calibrate_threshold import share
 from curation.faithfulness import uncapped
 from curation.profiles import UNTOUCHED
 from datagen.core.hashing import fraction
@@ -17,7 +18,6 @@ AGAIN = 1_000_000
 """Added to a request's ``index``: part of its key in the call log, and nothing that the model is shown."""
 IN_FLIGHT = 64
 _SAME = 1e-9  # scores of expected values are sums of floating-point numbers
-_Z = 1.959963984540054  # of the normal distribution, for 95 %
 
 
 def again(request: Request) -> Request:
@@ -80,7 +80,7 @@ class Drift:
     """How far two judgings of the same samples agree.
 
     Attributes:
-        drawn: samples that were put to the judge again.
+        drawn: samples that were to be judged again.
         pairs: those of them that it gave a readable answer to.
         flips: of these, how many were on the other side of the threshold the second time.
         flip_rate: their share in 0..1; None where there are no pairs.
@@ -116,22 +116,15 @@ def measure(pairs: Sequence[tuple[float, float]], threshold: float, asked: int |
     if not n:
         return Drift(drawn=asked, pairs=0, flips=0)
     changes = [after - before for before, after in pairs]
-    low, high = _wilson(flips, n)
+    rate = share(flips, n)
     return Drift(
         drawn=asked,
         pairs=n,
         flips=flips,
-        flip_rate=flips / n,
-        low=low,
-        high=high,
+        flip_rate=rate.value,
+        low=rate.low,
+        high=rate.high,
         same=sum(abs(change) < _SAME for change in changes) / n,
         change=sum(changes) / n,
         distance=sum(map(abs, changes)) / n,
     )
-
-
-def _wilson(hits: int, n: int) -> tuple[float, float]:
-    rate, z2 = hits / n, _Z * _Z
-    centre = (rate + z2 / (2 * n)) / (1 + z2 / n)
-    half = _Z / (1 + z2 / n) * (rate * (1 - rate) / n + z2 / (4 * n * n)) ** 0.5
-    return max(0.0, centre - half) if hits else 0.0, min(1.0, centre + half) if hits < n else 1.0

@@ -1,4 +1,4 @@
-"""What many comparisons say together: how often one side wins, how sure that is, and how much places decide."""
+"""What many comparisons say together: how often one side wins, and how sure that is."""
 
 from __future__ import annotations
 
@@ -25,8 +25,6 @@ class WinRate:
         undecided: comparisons without a readable answer in both orders; they count in no share.
         asked: comparisons that were put to the judge in both orders and answered.
         consistent: share of ``asked`` in which both orders name the same reply, or both none; None where none was.
-        first: how much a place is preferred, in -1..1: the mean preference for whatever stands first, over all of
-            ``asked``; 0 for a judge without a preference for places, None where none was asked.
     """
 
     rate: float | None
@@ -38,7 +36,6 @@ class WinRate:
     undecided: int
     asked: int
     consistent: float | None
-    first: float | None
 
 
 def win_rate(comparisons: Sequence[Comparison | None], seed: int = 0) -> WinRate:
@@ -75,13 +72,13 @@ def win_rate(comparisons: Sequence[Comparison | None], seed: int = 0) -> WinRate
         undecided=len(comparisons) - len(decided),
         asked=len(asked),
         consistent=sum(c.consistent for c in asked) / len(asked) if asked else None,
-        first=sum(c.a_first.preference - c.b_first.preference for c in asked) / (2 * len(asked)) if asked else None,
     )
 
 
 def preferences(comparisons: Sequence[Comparison | None]) -> list[tuple[float, float]]:
     """Of each comparison that was asked, the preference for reply A in -1..1 with A first and with B first.
 
-    A judge without a preference for places gives the same number twice; the bias report takes these.
+    A judge without a preference for places gives the same number twice. :func:`curation.bias.order_agreement` takes
+    these.
     """
     return [(c.a_first.preference, c.b_first.preference) for c in comparisons if c is not None and c.asked]

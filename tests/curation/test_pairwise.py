@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from curation.bias import order_agreement
 from curation.pairwise import OF_FIRST, Comparer, Comparison, Preferred, Said, Verdict, compare
 from curation.pairwise_config import CheckOrderConfig, PairwiseConfig
 from curation.pairwise_rate import preferences, win_rate
@@ -203,7 +204,7 @@ def test_the_win_rate_counts_ties_as_half_and_leaves_out_what_is_undecided() -> 
     found = win_rate(many(50, 20, 30, none=7))
     assert found.rate == 0.6
     assert (found.wins, found.ties, found.losses, found.undecided, found.asked) == (50, 20, 30, 7, 100)
-    assert (found.consistent, found.first) == (1.0, 0.0)
+    assert found.consistent == 1.0
     assert found.low is not None
     assert found.high is not None
     assert found.low < 0.6 < found.high
@@ -216,7 +217,7 @@ def test_the_win_rate_counts_ties_as_half_and_leaves_out_what_is_undecided() -> 
 def test_nothing_decided_is_no_rate() -> None:
     for none in ([], [None, None]):
         found = win_rate(none)
-        assert (found.rate, found.low, found.high, found.consistent, found.first) == (None,) * 5
+        assert (found.rate, found.low, found.high, found.consistent) == (None,) * 4
 
 
 def test_the_interval_is_that_of_drawing_examples_anew() -> None:
@@ -243,10 +244,12 @@ def test_the_interval_holds_the_truth_as_often_as_it_says() -> None:
 def test_a_preference_for_a_place_is_seen() -> None:
     biased = [compared("first_better", "first_better"), compared("first_better", "first_better"), None]
     found = win_rate(biased)
-    assert (found.rate, found.consistent, found.first) == (0.5, 0.0, 0.5)
+    assert (found.rate, found.consistent) == (0.5, 0.0)
     assert preferences(biased) == [(0.5, -0.5)] * 2
     fair = [compared("first_better", "second_better")]
-    assert (win_rate(fair).first, preferences(fair)) == (0.0, [(0.5, 0.5)])
+    assert preferences(fair) == [(0.5, 0.5)]
+    assert order_agreement(preferences(biased)).first.value == 1.0
+    assert order_agreement(preferences(fair)).first.value == 0.5
 
 
 # The stage
