@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -491,8 +492,12 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     always = ("--source", ROOT / "docs" / "run-folder.md", "--set", "generator.backend=extractive")
     done = datagen("run", *always, "--out", place / "a")
     assert done.returncode == 0, done.stderr
-    scores = pl.concat([pl.read_parquet(shard) for shard in (place / "a").glob("*-select-*/*.parquet")])["score"]
-    done = datagen("run", *always, "--out", place / "b", "--set", f"judge.threshold={scores.max()}")
+    scores = pl.concat([pl.read_parquet(shard) for shard in (place / "a").glob("*-select-*/*.parquet")])[
+        "score"
+    ].to_list()
+    done = datagen(
+        "run", *always, "--out", place / "b", "--set", f"judge.threshold={max(s for s in scores if s is not None)}"
+    )
     assert done.returncode == 0, done.stderr
     return place / "a", place / "b"
 
@@ -553,3 +558,84 @@ def test_the_command(runs: tuple[Path, Path]) -> None:
     told = command(*runs, "--json")
     assert json.loads(told.stdout)["kind"] == "run"
     assert "--examples" in command("--help").stdout
+
+
+BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{new}: &{new} [{', '.join([f'*{old}'] * 10)}]\n" for old, new in zip("abcdefgh", "bcdefghi", strict=True)
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("run.yaml", BOMB),
+        ("run.yaml", "&a\nconfig: *a\n"),
+        ("run.yaml", "[" * 100_000),
+        ("shards.json", "[" * 100_000),
+        ("shards.json", '{"skipped": [], "nodes": []}'),
+        (
+            "shards.json",
+            '{"skipped": [], "nodes": [{"stages": ["a"], "folder": "../..", "produces": "sample", "shards": []}]}',
+        ),
+        ("ledger.json", "[" * 100_000),
+        ("ledger.json", '{"requested": 1e999, "kept": NaN, "rejected": {}, "failed": {}}'),
+        ("ledger.json", '{"requested": -1, "kept": ' + "9" * 5000 + ', "rejected": {}, "failed": {}}'),
+    ],
+)
+def test_a_file_made_to_harm_is_refused(tmp_path: Path, name: str, content: str) -> None:
+    run = write_run(tmp_path / "a", [sample("s1")])
+    (run / name).write_text(content)
+    with pytest.raises(UsageError, match="missing or damaged"):
+        diff(run, run)
+
+
+@given(st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9), lambda inner: (
+    st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=4)
+), max_leaves=12))  # fmt: skip
+def test_any_configuration_is_compared(tree: Any) -> None:
+    from datagen.diff_side import Side
+
+    one, two = (
+        Side(Path(name), "run", lambda places: [], facts={"config": config})
+        for name, config in (("a", tree), ("b", {}))
+    )
+    for line in diff_setup.configuration(one, two):
+        assert len(line["values"]) == 2
+    copy = Side(Path("c"), "run", lambda places: [], facts={"config": tree})
+    if "nan" not in repr(tree):
+        assert not diff_setup.configuration(one, copy)
+
+
+def test_a_configuration_that_names_itself_comes_to_an_end() -> None:
+    tree: dict[str, Any] = {}
+    tree["again"] = tree
+    assert len(diff_setup._flat(tree)) <= diff_setup.MAX_LINES
+
+
+def test_a_curation_made_to_harm_is_refused(tmp_path: Path) -> None:
+    for name in ("kept.jsonl", "rejected.jsonl"):
+        (tmp_path / name).write_text("")
+    for report in ("[" * 100_000, "[]", "{}", '{"rows": 1, "kept": "x", "rejected": {}}', '{"rejected": {"a": 1e999}}'):
+        (tmp_path / "report.json").write_text(report)
+        with pytest.raises(UsageError, match="missing or damaged"):
+            diff(tmp_path, tmp_path)
+    deep = {"rows": 1, "kept": 1, "rejected": {}, "settings": {"a": [{"b": "\x1b[2J"}]}, "steps": "\x1b", "notes": 3}
+    (tmp_path / "report.json").write_text(json.dumps(deep))
+    (tmp_path / "kept.jsonl").write_text('{"text": ' + "[" * 100_000 + "\n" + '{"text": "a", "verdict": 3}\n')
+    result = diff(tmp_path, tmp_path)
+    adds_up(result)
+    assert result["notes"][0]
+    assert "results are the same" in diff_show.text(result)
+
+
+def test_the_page_names_every_field_and_its_example_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (ROOT / "docs" / "diff.md").read_text(encoding="utf-8")
+    result = diff(write_run(tmp_path / "a", []), write_run(tmp_path / "b", []))
+    for name in set(result) - {"kind", "paths", "scored_by"}:
+        assert f"`{name}`" in page
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    space: dict[str, Any] = {}
+    exec(code, space)  # noqa: S102 - a page of ours
+    assert space["result"]["samples"]["by_instruction"] == 1
+    assert not space["result"]["same_results"]
