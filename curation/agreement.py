@@ -33,6 +33,8 @@ class Agreement:
         kappa: quadratic-weighted kappa.
         spearman: rank correlation.
         partial: the same with length held fixed; undefined where no lengths are known.
+        lean: rank correlation of length with what the first gives beyond the second: does the judge, measured by
+            people, overrate what is long? Undefined where no lengths are known.
         exact, near: share of rows with the same whole score, and with whole scores at most 1 apart.
         bias: mean of the first's score less the second's.
         error: mean of the absolute difference.
@@ -43,6 +45,7 @@ class Agreement:
     kappa: Figure
     spearman: Figure
     partial: Figure
+    lean: Figure
     exact: Figure
     near: Figure
     bias: Figure
@@ -55,7 +58,7 @@ class Agreement:
         return {"rows": self.rows, **found, "confusion": [list(row) for row in self.confusion]}
 
 
-FIGURES = ("kappa", "spearman", "partial", "exact", "near", "bias", "error")
+FIGURES = ("kappa", "spearman", "partial", "lean", "exact", "near", "bias", "error")
 
 
 def quadratic_kappa(first: Values, second: Values) -> float | None:
@@ -141,7 +144,7 @@ def compare(
     Args:
         first: the judge's scores, (n,).
         second: a person's scores of the same rows, (n,).
-        lengths: of the texts; rows where it is None take no part in ``partial``.
+        lengths: of the texts; rows where it is None take no part in ``partial`` and ``lean``.
         units: what each row belongs to (a sample that several people rated); its rows are drawn together.
         resamples: of the bootstrap; 0 gives no intervals.
         seed: of the bootstrap.
@@ -151,15 +154,15 @@ def compare(
     """
     table = Rows((first, second), units)
     found = figures(table, _STATISTICS, resamples, seed)
-    partial = Figure(None)
+    by_length = dict.fromkeys(_BY_LENGTH, Figure(None))
     known = [i for i, length in enumerate(lengths or ()) if length is not None]
     if lengths is not None and len(lengths) != table.rows:
         raise ValueError("the columns differ in length")
     if lengths is not None and known:
         columns = [[float(column[i] or 0.0) for i in known] for column in (first, second, lengths)]
         held = Rows(columns, None if units is None else [units[i] for i in known])
-        partial = figures(held, {"partial": _partial}, resamples, seed)["partial"]
-    return Agreement(rows=table.rows, partial=partial, confusion=confusion(first, second), **found)
+        by_length = figures(held, _BY_LENGTH, resamples, seed)
+    return Agreement(rows=table.rows, confusion=confusion(first, second), **found, **by_length)
 
 
 def compare_accepted(scores: Values, accepted: Sequence[bool], *, resamples: int = RESAMPLES, seed: int = 0) -> Figure:
@@ -196,6 +199,10 @@ def _partial(columns: Sequence[Floats], counts: Floats) -> Floats:
     ab, ac, bc = _correlation(a, b, counts), _correlation(a, c, counts), _correlation(b, c, counts)
     left = (1 - ac * ac) * (1 - bc * bc)
     return np.where(left > 1e-12, np.clip((ab - ac * bc) / np.sqrt(left), -1, 1), np.nan)
+
+
+def _lean(columns: Sequence[Floats], counts: Floats) -> Floats:
+    return _spearman((columns[0] - columns[1], columns[2]), counts)
 
 
 def _ranks(column: Floats, counts: Floats) -> tuple[Floats, Floats]:
@@ -261,3 +268,4 @@ _STATISTICS: dict[str, Statistic] = {
     "bias": _bias,
     "error": _error,
 }
+_BY_LENGTH: dict[str, Statistic] = {"partial": _partial, "lean": _lean}

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 STRENGTHS = ((0.0, "no better than chance"), (0.2, "slight"), (0.4, "fair"), (0.6, "moderate"), (0.8, "substantial"))
 """Upper ends and names of agreement by kappa, as Landis and Koch have them ("The measurement of observer agreement for
 categorical data", 1977); what is higher is almost perfect."""
+_LEANS = 0.1  # rank correlation of length with the judge's excess from which it is said
 _SHRINKS = 0.1  # of a rank correlation, from which it is worth saying that length explains part of it
 
 
@@ -45,9 +46,14 @@ def on_criterion(name: str, judge: Agreement, ceiling: Ceiling | None) -> Iterat
     )
     if ceiling and ceiling.people.kappa.value is not None and ceiling.judge.kappa.value is not None:
         yield f"{name}: {_beside(ceiling.people.kappa, ceiling.judge.kappa)}"
-    bias = judge.bias
-    if bias.value is not None and bias.low is not None and bias.high is not None and (bias.low > 0 or bias.high < 0):
+    bias, lean = judge.bias, judge.lean
+    if bias.value is not None and _not_zero(bias):
         yield f"{name}: the judge gives {abs(bias.value):.2f} {'more' if bias.value > 0 else 'less'} than people do."
+    if lean.value is not None and abs(lean.value) >= _LEANS and _not_zero(lean):
+        yield (
+            f"{name}: the {'longer' if lean.value > 0 else 'shorter'} an answer, the more the judge gives beyond "
+            f"people (rank correlation {shown(lean)})."
+        )
     plain, partial = judge.spearman.value, judge.partial.value
     if plain is not None and partial is not None and plain - partial >= _SHRINKS:
         yield (
@@ -63,6 +69,11 @@ def on_sight(blind: float | None) -> Iterator[str]:
             f"{1 - blind:.0%} of the ratings were made with the judge's scores in sight, which pulls people towards "
             "them: figures from hidden scores are the ones to believe."
         )
+
+
+def _not_zero(figure: Figure) -> bool:
+    """Does the interval leave zero out?"""
+    return figure.low is not None and figure.high is not None and (figure.low > 0 or figure.high < 0)
 
 
 def _beside(people: Figure, judge: Figure) -> str:

@@ -349,3 +349,64 @@ def test_in_a_browser_it_is_accessible_and_asks_for_nothing(tmp_path: Path) -> N
             found = axe.Axe().run(tab).response["violations"]
             assert [v["id"] for v in found if v["impact"] in ("serious", "critical")] == []
         browser.close()
+
+
+PAGE = Path(__file__).parent.parent / "docs" / "calibration.md"
+NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?")
+
+
+def test_the_worked_example_prints_what_the_page_shows(capsys: pytest.CaptureFixture[str]) -> None:
+    blocks = re.findall(r"^```(python|text)\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    examples = [body for kind, body in blocks if kind == "python"]
+    assert len(examples) == 3
+    exec(examples[0], {})  # noqa: S102 - a page of ours
+    printed = capsys.readouterr().out.splitlines()
+    shown = [line for kind, body in blocks if kind == "text" for line in body.splitlines()]
+    assert len(shown) > 15
+    for line in shown:
+        real = next((text for text in printed if _alike(text, line)), None)
+        assert real is not None, line
+    for example in examples[1:]:
+        exec(example, {})  # noqa: S102
+    said = capsys.readouterr().out
+    assert "gpt True" in said
+
+
+def _alike(real: str, shown: str) -> bool:
+    """The same words, and figures that are at most 0.02 (2 %) apart: numpy may draw otherwise in another version."""
+    if NUMBER.sub("#", real).split() != NUMBER.sub("#", shown).split():
+        return False
+    pairs = zip(NUMBER.findall(real), NUMBER.findall(shown), strict=True)
+    return all(abs(float(a) - float(b)) <= (0.021 if "." in b else 2) for a, b in pairs)
+
+
+def test_the_page_names_every_column_figure_and_finding() -> None:
+    from curation import bias
+    from curation.agreement import FIGURES
+    from datagen.calibration_rows import COLUMNS
+
+    text = PAGE.read_text(encoding="utf-8")
+    names = re.search(r"The names for `--column` are (.*?)\. ", text)
+    assert names
+    assert re.findall(r"`(\w+)`", names[1]) == list(COLUMNS)
+    first = re.findall(r"^\| `(\w+)`(?:, `(\w+)`)? \| [^|]+ \| [^|]*\| [^|]*\| [^|]* \|$", text, re.MULTILINE)
+    listed = {name for found in first for name in found if name}
+    order, drifted = bias.order_agreement([(1, 1)]), bias.drift({"a": 1}, {"a": 1}, 4)
+    tally = bias.BiasTally()
+    tally._unscored = 1
+    assert listed == {finding.name for finding in tally.finish(order=order, drifted=drifted).findings}
+    figures = rows_of_table(text, "figure of agreement")
+    told = {
+        "partial": "length fixed",
+        "exact": "exact, within 1",
+        "near": "exact, within 1",
+        "spearman": "Spearman",
+    }
+    assert {told.get(name, name) for name in FIGURES} <= figures
+
+
+def rows_of_table(text: str, head: str) -> set[str]:
+    """The first cells of the table with that head."""
+    table = re.search(rf"^\| {head} \|.*?\n\n", text, re.MULTILINE | re.DOTALL)
+    assert table
+    return {line.split(" |")[0].removeprefix("| ").strip("`") for line in table[0].splitlines()}

@@ -105,6 +105,15 @@ def test_no_figure_is_ever_nan(rows: list[tuple[float, float, float]]) -> None:
         assert all(getattr(found, name).value is None for name in agreement.FIGURES)
 
 
+def test_leaning_to_length_is_the_correlation_of_length_with_the_difference() -> None:
+    judge, people, lengths = made(400, 8)
+    found = agreement.compare(judge, people, lengths=[*lengths[:-1].tolist(), None], resamples=100).lean
+    assert found.value == pytest.approx(stats.spearmanr((judge - people)[:-1], lengths[:-1]).statistic, abs=1e-9)
+    assert found.low is not None
+    assert found.low < found.value < (found.high or 1)
+    assert agreement.compare(judge, people, resamples=0).lean.value is None
+
+
 def test_sequences_of_different_length_are_refused() -> None:
     for wrong in (
         lambda: agreement.compare([1, 2], [1]),

@@ -124,6 +124,17 @@ def test_agreement_that_is_all_length_goes_when_length_is_held_fixed() -> None:
     assert any("both go by length" in sentence for sentence in found.sentences)
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_judge_that_overrates_what_is_long_or_short_is_seen(sign: int) -> None:
+    random = np.random.default_rng(6)
+    people, length = random.choice([2, 3, 4], 1_500), random.normal(0, 1, 1_500)
+    judge = people + (sign * length > 0.5)
+    rows = [replace(r, length=float(np.exp(5 + length[int(r.sample[1:])]))) for r in rated(judge, {"ana": people})]
+    found = calibrate(rows, resamples=50)
+    assert sign * (found.criteria[OVERALL].judge.lean.value or 0) > 0.6
+    assert any(f"the {'longer' if sign > 0 else 'shorter'} an answer" in said for said in found.sentences)
+
+
 def graded(rows: int, seed: int, documents: int = 60) -> list[Decided]:
     """Scores in quarters; the chance of acceptance grows with the score: 0.30 at 1 to 0.98 at 5."""
     random = np.random.default_rng(seed)
