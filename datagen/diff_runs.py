@@ -22,9 +22,12 @@ from datagen.finished import last_event
 from datagen.state import EVENTS, RUN, SHARDS, Counts, read_json, read_run, read_shards
 
 LEDGER = "ledger.json"
+SUPPORTED = "supported claims"
+"""Stands among the criteria; no criterion of a rubric has a space in its name."""
 _SAMPLE = {
     "record": pl.String, "id": pl.String, "recipe": pl.String, "messages": pl.String, "rejected": pl.String,
     "score": pl.Float64, "scores": pl.String, "scored_by": pl.String, "verdict": pl.String,
+    "faithfulness": pl.Float64,
 }  # fmt: skip
 _DOCUMENT = {"record": pl.String, "path": pl.String, "sha256": pl.String, "split": pl.String, "verdict": pl.String}
 _CHUNK = {"record": pl.String, "id": pl.String, "verdict": pl.String}
@@ -164,10 +167,16 @@ def _add(side: Side, row: Mapping[str, Any], number: int) -> None:
         content=key(plain([said, rejected and rejected["content"]])),
         outcome=KEPT if verdict is None else str(verdict["reason"]) or "(none)",
         score=finite(row["score"]),
-        scores=read_scores(_parsed(row["scores"])),
+        scores=_scores(row),
         place=number << 32 | row["at"],
     )
     side.scored_by[row["scored_by"] or "(unscored)"] += 1
+
+
+def _scores(row: Mapping[str, Any]) -> dict[str, float]:
+    """The criteria, and the share of claims that the source supports, where that was looked at."""
+    supported = finite(row["faithfulness"])
+    return read_scores(_parsed(row["scores"])) | ({} if supported is None else {SUPPORTED: supported})
 
 
 def _example(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -177,6 +186,6 @@ def _example(row: Mapping[str, Any]) -> dict[str, Any]:
         next((m["content"] for m in messages if m["role"] == "user"), ""),
         messages[-1]["content"] if messages else "",
         finite(row["score"]),
-        read_scores(_parsed(row["scores"])),
+        _scores(row),
         _parsed(row["verdict"]),
     )

@@ -98,9 +98,10 @@ def prompts(a: Side, b: Side) -> list[dict[str, Any]]:
 def versions(a: Side, b: Side) -> list[dict[str, Any]]:
     """Versions, models, and what was missing, where they differ: ``{"name", "values": [of A, of B]}``."""
     held = []
-    for facts in (a.facts, b.facts):
+    missing = [set(map(str, side.facts.get("missing") or [])) for side in (a, b)]
+    for facts, lacks in zip((a.facts, b.facts), (missing[0] - missing[1], missing[1] - missing[0]), strict=True):
         named = {name: facts.get(name) for name in ("model", "judge", "datagen", "rounds", "gave_up")}
-        held.append({**named, "missing": "; ".join(facts.get("missing") or []), **dict(facts.get("libraries") or {})})
+        held.append({**named, "missing": "; ".join(sorted(lacks)), **dict(facts.get("libraries") or {})})
     one, two = held
     return [
         {"name": name, "values": [None if x in (None, "") else str(x)[:SHOWN] for x in (one.get(name), two.get(name))]}

@@ -11,6 +11,7 @@ from datagen.diff_setup import ABSENT
 LINES = 12
 """Lines of a part at most; the others are counted, and stand in --json."""
 _CUT = 100
+_VALUE = 44
 Pair = Sequence[Any]
 
 
@@ -133,15 +134,38 @@ def _documents(result: Mapping[str, Any]) -> list[str]:
 
 def _setup(result: Mapping[str, Any]) -> list[str]:
     lines = result["configuration"]
-    new = [line for line in lines if ABSENT in line["values"]]  # as those of a setting that came with a later version
-    changed = [line for line in lines if line not in new]
-    rows = [[line["key"], *line["values"]] for line in changed if line["shapes"]]
+    rows = [[line["key"], *line["values"]] for line in lines if line["shapes"] and ABSENT not in line["values"]]
     rows += [[f"prompt {line['name']}", *(h or "(none)" for h in line["hashes"])] for line in result["prompts"]]
     rows += [[line["name"], *(value or "(none)" for value in line["values"])] for line in result["versions"]]
-    rows += [[line["key"], *line["values"]] for line in new if line["shapes"]]
+    rows += _absent([line for line in lines if line["shapes"] and ABSENT in line["values"]])
     idle = [[f"{line['key']} *", *line["values"]] for line in lines if not line["shapes"]]
-    shown = _table(["Set-up", "A", "B"], [*rows, *idle], left=True, most=2 * LINES)
+    cut = [[name, *_apart(a, b)] for name, a, b in [*rows, *idle]]
+    shown = _table(["Set-up", "A", "B"], cut, left=True, most=2 * LINES)
     return [*shown, "  * says how work is spread, and shapes nothing that is made"] if idle else shown
+
+
+def _absent(lines: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """Keys that one side does not know, as those that came with a later version: many of one section in one row."""
+    sections: dict[tuple[str, int], list[Mapping[str, Any]]] = {}
+    for line in lines:
+        place = (".".join(line["key"].split(".")[:2]), line["values"].index(ABSENT))
+        sections.setdefault(place, []).append(line)
+    rows: list[list[str]] = []
+    for (section, side), held in sections.items():
+        if len(held) > 3:
+            there = f"{len(held)} keys, in --json"
+            rows.append([section, *([ABSENT, there] if side == 0 else [there, ABSENT])])
+        else:
+            rows += [[line["key"], *line["values"]] for line in held]
+    return rows
+
+
+def _apart(a: str, b: str) -> tuple[str, str]:
+    """Two values as short as a table can hold, from a little before where they begin to differ."""
+    same = next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+    begin = max(0, same - 12) if max(len(a), len(b)) > _VALUE else 0
+    one, two = (f"…{x[begin:]}" if begin else x for x in (a, b))
+    return _line(one, _VALUE), _line(two, _VALUE)
 
 
 def _segments(result: Mapping[str, Any]) -> list[str]:

@@ -302,6 +302,14 @@ def test_a_verdict_that_changed_is_counted_by_reason_and_shown(tmp_path: Path) -
     assert "03-select-b" in shown
 
 
+def test_the_share_of_supported_claims_is_compared_like_a_score(tmp_path: Path) -> None:
+    a, b = (sample("s1").model_copy(update={"faithfulness": share}) for share in (1.0, 0.5))
+    result = diff(write_run(tmp_path / "a", [a, sample("s2")]), write_run(tmp_path / "b", [b, sample("s2")]))
+    (row,) = [row for row in result["scores"] if row["criterion"] == "supported claims"]
+    assert (row["both"], row["mean"], row["down"]) == (1, [1.0, 0.5], 1)
+    assert not result["same_results"]
+
+
 def test_samples_made_anew_are_matched_by_their_instruction(tmp_path: Path) -> None:
     one = write_run(tmp_path / "a", [sample("a1", "Why is  the SKY blue?"), sample("a2", "ﬁne?"), sample("a3", "Old")])
     two = write_run(
@@ -367,6 +375,20 @@ def test_prompts_models_and_cost_stand_side_by_side(tmp_path: Path) -> None:
     assert result["same_results"]
     assert not result["same_setup"]
     assert "made no difference" in diff_show.text(result)
+
+
+def test_long_and_new_settings_take_one_line_each(tmp_path: Path) -> None:
+    old = {"seed": 0, "long": "x" * 150 + "old"}
+    new = {"seed": 0, "long": "x" * 150 + "new", "curation": {"select": {f"key{i}": i for i in range(9)}}}
+    one = write_run(tmp_path / "a", [], config=old, missing=["No names.", "Same."])
+    two = write_run(tmp_path / "b", [], config=new, missing=["Same."])
+    shown = diff_show.text(diff(one, two))
+    assert 'old"' in shown
+    assert 'new"' in shown
+    assert re.search(r"curation.select +\(not there\) +9 keys", shown)
+    assert "No names." in shown
+    assert "Same." not in shown
+    assert max(map(len, shown.split("\n"))) < 160
 
 
 def test_what_was_rejected_for_what_it_holds_is_not_shown(tmp_path: Path) -> None:
