@@ -14,7 +14,7 @@ from curation.profiles import UNTOUCHED
 from curation.rubric import Criterion, Rubric
 from curation.rubric_choice import Rubrics, load_examples
 from curation.rubric_logprobs import ALTERNATIVES, expected
-from curation.rubric_prompt import PROMPT, messages
+from curation.rubric_prompt import CRITERIA, PROMPT, messages
 from curation.rubric_reply import JudgeReply, locate, reply_model, reply_schema
 from curation.scoring import mean_and_variance, put_together, weighted
 from datagen.core.errors import UsageError
@@ -79,7 +79,9 @@ class Judge(Map):
         self.panel = tuple(panel)
         self.rubrics = Rubrics(folder, config.rubric)
         self.prompt = prompts.load(PROMPT, folder)
+        self.criteria = prompts.load(CRITERIA, folder)
         self.repair = prompts.load(REPAIR, folder)
+        self._described: dict[tuple[str, ...], str] = {}
         self.examples = load_examples(config.examples)
         bare = [r.name for r in self.rubrics.used if r.show_examples and not self.examples]
         if bare:
@@ -100,7 +102,7 @@ class Judge(Map):
             "samples": self.config.samples if self.config.score_mode == "mean" else 1,
             "kinds": {} if self.rubrics.forced else kinds,
             "examples": digest(list(self.examples)) if self.examples else "",
-            "prompts": {p.name: p.sha256 for p in (self.prompt, self.repair)} | used,
+            "prompts": {p.name: p.sha256 for p in (self.prompt, self.criteria, self.repair)} | used,
             "model": self.endpoint.model,
             "panel": [endpoint.model for endpoint in self.panel],
         }
@@ -121,8 +123,13 @@ class Judge(Map):
         rubric = self.rubrics.of(sample)
         first = self.config.order == "explain_first"
         asked = criteria or rubric.criteria
-        told = messages(self.prompt, sample, rubric, asked, explain_first=first, examples=self.examples)
-        schema = reply_schema(tuple(c.key for c in asked), explain_first=first)
+        keys = tuple(c.key for c in asked)
+        if (rubric.name, *keys) not in self._described:
+            (made,) = self.criteria.render(criteria=list(asked))
+            self._described[rubric.name, *keys] = made.content.strip()
+        described = self._described[rubric.name, *keys]
+        told = messages(self.prompt, sample, rubric, asked, described, explain_first=first, examples=self.examples)
+        schema = reply_schema(keys, explain_first=first)
         request = self.put(self.prompt, told, schema, "judgement", self.name)
         if self.config.score_mode in ("auto", "expected"):
             wanted = {"logprobs": True, "top_logprobs": ALTERNATIVES}

@@ -17,6 +17,7 @@ from datagen.llm.prompts import Prompt
 from datagen.llm.transcript import transcript
 
 PROMPT = "judge/rubric.md.j2"
+CRITERIA = "judge/criteria.md.j2"
 
 
 def form(criteria: Sequence[Criterion], *, explain_first: bool) -> str:
@@ -31,6 +32,7 @@ def messages(
     sample: Sample,
     rubric: Rubric,
     criteria: Sequence[Criterion],
+    described: str,
     *,
     explain_first: bool = True,
     examples: Sequence[str] = (),
@@ -42,6 +44,7 @@ def messages(
         sample: what is judged.
         rubric: by which.
         criteria: those that are asked for: all of the rubric, or one.
+        described: what they ask, by the prompt :data:`CRITERIA`; the same for all samples, so made once.
         explain_first: are reasons asked for before the scores?
         examples: texts of the author, for a rubric that compares with them.
     """
@@ -49,7 +52,8 @@ def messages(
     shown = tuple(examples) if rubric.show_examples else ()
     values: dict[str, Any] = {
         "guidance": rubric.guidance,
-        "criteria": list(criteria),
+        "criteria": described,
+        "single": len(criteria) == 1,
         "form": form(criteria, explain_first=explain_first),
         "explain_first": explain_first,
         "family": sample.family,

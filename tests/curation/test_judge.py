@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from curation import rubric_prompt
 from curation.judge import Judge
 from curation.judge_config import JudgeConfig
 from curation.profiles import FAMILIES
 from curation.rubric_choice import Rubrics
-from curation.rubric_prompt import PROMPT
 from datagen.core.record import AnyRecord, Failure, Rejected, Sample
 from datagen.llm import prompts
 from datagen.llm.connect import Endpoint
@@ -167,7 +167,7 @@ def test_gold_samples_are_not_judged() -> None:
 def test_the_prompt_and_what_a_rubric_says_shape_the_fingerprint(tmp_path: Path) -> None:
     endpoint = Endpoint(base_url="http://x/v1", model="jm")
     (tmp_path / "judge/rubrics").mkdir(parents=True)
-    for name in (PROMPT, "judge/rubrics/grounded.md", "judge/rubrics/chat.md"):
+    for name in (rubric_prompt.PROMPT, rubric_prompt.CRITERIA, "judge/rubrics/grounded.md", "judge/rubrics/chat.md"):
         text = (prompts.shipped() / name).read_text(encoding="utf-8")
         (tmp_path / name).write_text(text + "\nmore", encoding="utf-8")
         changed = Judge(JudgeConfig(), endpoint, str(tmp_path)).fingerprint()

@@ -299,3 +299,42 @@ def test_new_weights_and_thresholds_ask_nothing(tmp_path: Path) -> None:
             assert server.stats()["questions"] == questions + 5
         finally:
             connect.close()
+
+
+def by_hand(reply: Reply, place: int) -> tuple[float, float]:
+    """Score and mass at the ``place``-th token that is nothing but a digit."""
+    digits = [token for token in reply.logprobs if token.token.strip() in ("1", "2", "3", "4", "5")]
+    chances = {int(said): math.exp(p) for said, p in digits[place].top if said.strip() in ("1", "2", "3", "4", "5")}
+    total = sum(chances.values())
+    return sum(k * p for k, p in chances.items()) / total, total
+
+
+def test_expected_scores_over_http_and_from_the_log(tmp_path: Path) -> None:
+    shard = [pair(f"How much is {n}?", "3 litres.") for n in range(20)]
+    config = JudgeConfig(order="score_first", least_mass=0.0)
+    with fake_server() as server:
+        endpoint = Endpoint(base_url=server.url, api_key_env="", log_path=str(tmp_path / "calls.sqlite"))
+        endpoint = endpoint.model_copy(update={"model": resolve(endpoint).model})
+        try:
+            stage = Judge(config, endpoint)
+            out = stage.run(shard)
+            questions = server.stats()["questions"]
+            assert stage.run(shard) == out, "from the log, with its log-probabilities"
+            assert server.stats()["questions"] == questions
+            log = connect.open_log(endpoint.log_path)
+            replies = [log.get(stage.request(sample).key()) for sample in shard]
+        finally:
+            connect.close()
+    moved = 0
+    for sample, reply in zip(out, replies, strict=True):
+        assert isinstance(sample, Sample)
+        assert reply is not None
+        (judgement,) = sample.judgements
+        assert judgement.mode == "expected"
+        written = json.loads(reply.text)
+        for place, key in enumerate(CRITERIA):
+            score, mass = by_hand(reply, place)
+            assert judgement.scores[key] == pytest.approx(score, abs=1e-9)
+            assert judgement.mass[key] == pytest.approx(min(mass, 1.0), abs=1e-9)
+            moved += abs(score - written[key]) > 0.01
+    assert moved > 50

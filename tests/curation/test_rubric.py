@@ -202,4 +202,4 @@ def test_a_style_rubric_needs_the_authors_texts(tmp_path: Path) -> None:
 
 
 def test_the_template_shows_every_criterion_and_what_lies_between() -> None:
-    assert "between {{ above }} and {{ below }}" in (prompts.shipped() / "judge/rubric.md.j2").read_text()
+    assert "between {{ above }} and {{ below }}" in (prompts.shipped() / "judge/criteria.md.j2").read_text()
