@@ -162,9 +162,7 @@ def calibrate(
     for name in criteria or names:
         pairs, shared = among_people(ratings, name)
         beside = with_judge(shared, name)
-        ceiling = (
-            Ceiling(len(set(pairs.units)), measured(pairs, lengths=False), measured(beside)) if beside.units else None
-        )
+        ceiling = Ceiling(len(set(pairs.units)), measured(pairs), measured(beside)) if beside.units else None
         found[name] = Compared(measured(with_judge(ratings, name)), ceiling)
     judged, by_decision = decided(ratings, accept_from)
     threshold = choose(judged, precision, by_decision=by_decision, seed=seed)
@@ -184,6 +182,7 @@ def calibrate(
         sentences=(
             *(s for name, c in found.items() for s in words.on_criterion(name, c.judge, c.ceiling)),
             *words.on_sight(blind),
+            *words.on_judges(*(len({of(r) for r in ratings} - {""}) for of in (GROUPS["model"], GROUPS["rubric"]))),
             threshold.sentence,
         ),
     )

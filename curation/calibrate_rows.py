@@ -82,19 +82,21 @@ class Columns:
 
 
 def latest(ratings: Iterable[Rating]) -> tuple[list[Rating], int]:
-    """One rating a person and sample, the last that was made, and how many that replaces.
+    """One rating a person, sample and judgement of it, the last that was made, and how many that replaces.
 
-    Ratings by nobody in particular get the names ``"?1"``, ``"?2"`` … within their sample.
+    A sample that two judges scored, or one by two rubrics, has as many judgements. Ratings by nobody in particular get
+    the names ``"?1"``, ``"?2"`` … within their judgement.
     """
-    held: dict[tuple[str, str], Rating] = {}
-    nameless: dict[str, int] = {}
+    held: dict[tuple[str, ...], Rating] = {}
+    nameless: Counter[tuple[str, ...]] = Counter()
     count = 0
     for rating in ratings:
         count += 1
+        judgement = (rating.sample, rating.model, rating.rubric)
         if not rating.reviewer:
-            nameless[rating.sample] = nameless.get(rating.sample, 0) + 1
-            rating = replace(rating, reviewer=f"?{nameless[rating.sample]}")
-        held[rating.sample, rating.reviewer] = rating
+            nameless[judgement] += 1
+            rating = replace(rating, reviewer=f"?{nameless[judgement]}")
+        held[*judgement, rating.reviewer] = rating
     return list(held.values()), count - len(held)
 
 
@@ -120,18 +122,19 @@ def with_judge(ratings: Iterable[Rating], criterion: str) -> Columns:
 
 def among_people(ratings: Iterable[Rating], criterion: str) -> tuple[Columns, list[Rating]]:
     """Each pair of people who scored the same sample, in the order of their names, and the ratings of those samples."""
-    by_sample: dict[str, list[Rating]] = {}
+    by_sample: dict[str, dict[str, list[Rating]]] = {}
     for rating in ratings:
         if rating.by_person(criterion) is not None:
-            by_sample.setdefault(rating.sample, []).append(rating)
+            by_sample.setdefault(rating.sample, {}).setdefault(rating.reviewer, []).append(rating)
     rows: list[tuple[float, float, str, float | None]] = []
     shared: list[Rating] = []
-    for sample, found in by_sample.items():
-        if len(found) < 2:
+    for sample, people in by_sample.items():
+        if len(people) < 2:
             continue
-        found = sorted(found, key=lambda r: r.reviewer)[:MOST_PEOPLE]
-        shared += found
-        scores = [(rating.by_person(criterion) or 0.0, rating.length) for rating in found]
+        found = [people[name] for name in sorted(people)[:MOST_PEOPLE]]
+        shared += [rating for own in found for rating in own]
+        # What a person said of several judgements of one sample is one opinion.
+        scores = [(own[0].by_person(criterion) or 0.0, own[0].length) for own in found]
         rows += [(a, b, sample, length) for i, (a, length) in enumerate(scores) for b, _ in scores[i + 1 :]]
     return _columns(rows), shared
 

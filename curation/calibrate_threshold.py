@@ -126,22 +126,23 @@ def share(count: int, of: int, z: float = _Z_INTERVAL) -> Figure:
 
 
 def decided(ratings: Iterable[Rating], accept_from: float = ACCEPT_FROM) -> tuple[list[Decided], bool]:
-    """One row a sample that the judge scored and people decided about, and whether they did so themselves.
+    """One row a judgement of a sample that people decided about, and whether they did so themselves.
 
     More than half of the people have to accept it. Where no rating has a decision, a person's score of the whole of
     ``accept_from`` or more is taken for one.
     """
     rated = list(ratings)
     by_decision = any(rating.accepted is not None for rating in rated)
-    votes: dict[str, list[bool]] = {}
-    first: dict[str, tuple[str, float]] = {}
+    votes: dict[tuple[str, ...], list[bool]] = {}
+    first: dict[tuple[str, ...], tuple[str, float]] = {}
     for rating in rated:
         person, judge = rating.by_person(OVERALL), rating.by_judge(OVERALL)
         vote = rating.accepted if by_decision or person is None else person >= accept_from
         if judge is not None and vote is not None:
-            votes.setdefault(rating.sample, []).append(vote)
-            first.setdefault(rating.sample, (rating.document, judge))
-    found = [Decided(s, *first[s], 2 * sum(given) > len(given)) for s, given in votes.items()]
+            judgement = (rating.sample, rating.model, rating.rubric)
+            votes.setdefault(judgement, []).append(vote)
+            first.setdefault(judgement, (rating.document, judge))
+    found = [Decided(name[0], *first[name], 2 * sum(given) > len(given)) for name, given in votes.items()]
     return found, by_decision
 
 

@@ -71,6 +71,13 @@ def on_sight(blind: float | None) -> Iterator[str]:
         )
 
 
+def on_judges(models: int, rubrics: int) -> Iterator[str]:
+    """A sentence where the figures are of several judges or rubrics together."""
+    mixed = [f"{n:,} {name}" for n, name in ((models, "judges"), (rubrics, "rubrics")) if n > 1]
+    if mixed:
+        yield f"The figures and the threshold are of {' and '.join(mixed)} together; the groups show each by itself."
+
+
 def _not_zero(figure: Figure) -> bool:
     """Does the interval leave zero out?"""
     return figure.low is not None and figure.high is not None and (figure.low > 0 or figure.high < 0)

@@ -33,11 +33,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """A line of figures from ``least`` to 1 over ``width`` units.
-
-    Attributes:
-        zero: x of 0.
-    """
+    """A line of figures from ``least`` to 1 over ``width`` units."""
 
     least: float
     width: float

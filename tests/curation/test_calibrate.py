@@ -253,6 +253,28 @@ def test_a_rating_that_was_made_again_replaces_the_first() -> None:
     assert len({r.reviewer for r in kept}) == 3
 
 
+def test_two_judges_of_the_same_samples_stand_side_by_side() -> None:
+    random = np.random.default_rng(8)
+    truth = draw(random, 200)
+    people = {"ana": truth, "ben": copied(random, truth, 0.7)}
+    good = [replace(r, model="good") for r in rated(truth, people)]
+    bad = [replace(r, model="bad") for r in rated(draw(random, 200), people)]
+    found = calibrate(good + bad, resamples=50)
+    assert (found.ratings, found.samples, found.replaced) == (800, 200, 0)
+    ceiling = found.criteria[OVERALL].ceiling
+    assert ceiling is not None
+    assert (ceiling.people.rows, ceiling.judge.rows) == (200, 800)  # people are not compared with themselves
+    kappas = {name: group.agreement.kappa.value for name, group in found.groups["model"].items() if group.agreement}
+    assert kappas["good"] is not None
+    assert kappas["bad"] is not None
+    assert kappas["good"] > 0.7 > 0.2 > kappas["bad"]
+    assert any("are of 2 judges together" in sentence for sentence in found.sentences)
+    rows = decided(good + bad)[0]
+    assert len(rows) == 400
+    first, second, _ = halves([replace(row, document="") for row in rows])
+    assert not {row.sample for row in first} & {row.sample for row in second}
+
+
 def test_the_whole_needs_every_criterion_of_the_judge_or_a_score_of_its_own() -> None:
     judge = {"clarity": 4.0, "accuracy": 2.0}
     assert Rating("s", human={"clarity": 3.0}, judge=judge).by_person(OVERALL) is None
