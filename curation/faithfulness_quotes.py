@@ -12,7 +12,8 @@ MIN_LETTERS = 4
 """Letters and digits that a quote needs at least, unless it holds a digit or a character that is a word of its own
 (as in Chinese): words such as "the" stand in any text and show nothing."""
 LONG = 24
-"""Characters from which a quote may begin and end inside a word: its place is sure, and models cut where they like."""
+"""Characters from which a quote may end inside a word: models break off where they like. None may begin inside one,
+because "supported" of "unsupported" says the opposite."""
 _TRIES = 1_000  # places looked at for one quote, so that a source made of one word costs no more than that
 _UNSEEN = frozenset("\u200c\u200d\ufe0e\ufe0f")  # besides those of TYPOGRAPHIC: joiners, variation selectors
 _MARKS = re.compile("[*`]+")
@@ -43,8 +44,8 @@ class Finder:
             white space, compatibility forms (NFKD, Unicode Standard Annex 15; superscripts, subscripts and fractions
             stay), quotation marks, dashes, invisible characters, emphasis of Markdown, and marks around the quote
             itself. Case and every other character must agree. A place inside a number ("3 bar" in "13 bar") is
-            none, nor, for quotes under :data:`LONG` characters, one inside a word. None, too, for a quote that
-            shows nothing (:data:`MIN_LETTERS`).
+            none, nor one that begins inside a word, or ends there with under :data:`LONG` characters. None, too, for a
+            quote that shows nothing (:data:`MIN_LETTERS`).
         """
         quote = quote.strip()
         if not _telling(quote):
@@ -85,34 +86,35 @@ def _whole(text: str, quote: str) -> int | None:
     for _ in range(_TRIES):
         if at < 0:
             return None
-        if not _cuts(text, at, len(quote) >= LONG, left=True) and not _cuts(
-            text, at + len(quote), len(quote) >= LONG, left=False
-        ):
+        end = at + len(quote)
+        begins = not _cuts(text, at) and not _cuts_word(text, at) and not _cuts_sign(text, at)
+        if begins and not _cuts(text, end) and (len(quote) >= LONG or not _cuts_word(text, end)):
             return at
         at = text.find(quote, at + 1)
     return None
 
 
-def _cuts(text: str, at: int, long: bool, *, left: bool) -> bool:
-    """Does a boundary before ``text[at]`` cut a number, a letter from its accent, or (unless long) a word?
-
-    Args:
-        left: is it where the quote begins?
-    """
+def _cuts(text: str, at: int) -> bool:
+    """Does a boundary before ``text[at]`` cut a number, or a letter from its accent?"""
     if not 0 < at < len(text):
         return False
     before, after = text[at - 1], text[at]
-    if unicodedata.category(after).startswith("M"):
-        return True
     if before.isdigit() and (after.isdigit() or (after in ".,/" and text[at + 1 : at + 2].isdigit())):
         return True
     if after.isdigit() and before in ".,/" and text[max(0, at - 2) : at - 1].isdigit():
         return True
-    if left and after.isdigit():
-        free = at == 1 or text[at - 2].isspace() or text[at - 2] in "([{=:,;<>"
-        if free and before in ".-−–":
-            return True  # as in .5 and -5
-    return not long and _word(before) and _word(after)
+    return unicodedata.category(after).startswith("M")
+
+
+def _cuts_sign(text: str, at: int) -> bool:
+    """Is there a minus or a decimal point before the number at ``at``, as in -5 and .5?"""
+    if at < 1 or not text[at : at + 1].isdigit() or text[at - 1] not in ".-−–":
+        return False
+    return at == 1 or text[at - 2].isspace() or text[at - 2] in "([{=:,;<>"
+
+
+def _cuts_word(text: str, at: int) -> bool:
+    return 0 < at < len(text) and _word(text[at - 1]) and _word(text[at])
 
 
 def _word(character: str) -> bool:

@@ -59,10 +59,17 @@ def test_anything_else_is_no_quote(quote: str) -> None:
     ("quote", "source"),
     [("106 cells", "10⁶ cells"), ("12 cup", "½ cup"), ("5 °C", "at -5 °C"), ("5 °C", "at −5 °C"),
      ("000 users", "1,000 users"), ("10 users", "10,000 users"), ("2024", "1/2024"), (".5 bar", "5 bar"),
+     ("supported by every reader of it", "It is unsupported by every reader of it."),
+     ("not be read at all by now", "cannot be read at all by now"),
      ("Cafe", "Café"), ("Cafe", "Cafe\u0301")],
 )  # fmt: skip
 def test_no_other_number_or_letter_is_made_of_a_part(quote: str, source: str) -> None:
     assert Finder(source).find(quote) is None
+
+
+def test_a_long_quote_may_break_off_inside_a_word() -> None:
+    assert Finder(SOURCE).find("It is made by Ardon. The filter doesn't le") is not None
+    assert Finder(SOURCE).find("by Ardon. The fil") is None
 
 
 def test_any_script_and_form_can_be_quoted() -> None:
