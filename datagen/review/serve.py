@@ -13,7 +13,9 @@ from pathlib import Path
 from datagen.core.errors import UsageError
 from datagen.review.desk import Desk
 from datagen.review.queue import Order
-from datagen.review.security import NAMES, Gate
+from datagen.review.security import NAMES as HOSTS
+from datagen.review.security import Gate
+from datagen.review.store import NAMES, clean_name
 
 PORT = 8377
 """Taken where it is free and none was asked for, so that a page that is open finds a server that was started again."""
@@ -32,7 +34,7 @@ def listen(port: int | None) -> socket.socket:
     bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        bound.bind((NAMES[0], tried))
+        bound.bind((HOSTS[0], tried))
         bound.listen(64)
     except OSError as error:
         bound.close()
@@ -76,6 +78,8 @@ def serve(
             f"{error.name} is missing.",
             "Install them with `pip install 'datagen[review]'`.",
         ) from error
+    if reviewer and not clean_name(reviewer):
+        raise UsageError("This is no name for a reviewer.", NAMES + ".", "Give another one with --as.")
     desk = Desk(folder, progress)
     try:
         with contextlib.closing(listen(port)) as bound:
@@ -85,7 +89,7 @@ def serve(
                 app, log_level="error", access_log=False, server_header=False, lifespan="off", proxy_headers=False,
                 timeout_graceful_shutdown=2,
             )  # fmt: skip
-            link = gate.link(reviewer)
+            link = gate.link(clean_name(reviewer))
             tell(link)
             if browser:
                 threading.Thread(target=webbrowser.open, args=(link,), daemon=True).start()

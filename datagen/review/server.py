@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -19,7 +18,7 @@ from datagen.review.desk import Desk
 from datagen.review.exchange.ratings import write_ratings
 from datagen.review.queue import Filter, Order
 from datagen.review.security import Gate, Guard, Session
-from datagen.review.store import FOLDER, Edit, Overtaken, State
+from datagen.review.store import FOLDER, NAMES, Edit, Overtaken, State, clean_name
 from datagen.review.view import criteria_of, is_hidden
 
 STATIC = Path(__file__).parent / "static"
@@ -29,7 +28,7 @@ WINDOW = 2_000
 """Numbers of a queue that one answer holds."""
 AHEAD = 20
 """Samples that one answer holds at most."""
-_NAME = re.compile(r"[^\W_][\w .@+-]{0,59}")
+Who = Annotated[str, Field(max_length=60, description="Who acts; another name than the session's is refused.")]
 Act = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{8,64}$")]
 
 
@@ -64,6 +63,7 @@ class Decide(_Body):
 
     n: int = Field(ge=0, lt=2**31)
     act: Act
+    reviewer: Who = ""
     decision: Literal["", "accepted", "rejected", "edited", "skipped"]
     scores: dict[str, int] = {}
     edit: NewTexts | None = None
@@ -75,6 +75,7 @@ class Undo(_Body):
     """Take back the last act."""
 
     act: Act
+    reviewer: Who = ""
 
 
 class Bulk(_Body):
@@ -82,6 +83,7 @@ class Bulk(_Body):
 
     filter: Filter
     act: Act
+    reviewer: Who = ""
     decision: Literal["accepted", "rejected", "skipped"]
     count: int = Field(ge=1, lt=2**31)
 
@@ -109,10 +111,10 @@ def make_app(desk: Desk, gate: Gate, *, order: Order = "uncertain", blind: bool 
         session: Session = request.state.session
         return session
 
-    def named(request: Request) -> str:
+    def named(request: Request, wanted: str) -> str:
         name = who(request).reviewer
-        if not name:
-            raise HTTPException(409, "Say who you are first.")
+        if not name or wanted not in ("", name):
+            raise HTTPException(428, "Say who you are first.")
         return name
 
     @app.exception_handler(HTTPException)
@@ -159,9 +161,9 @@ def make_app(desk: Desk, gate: Gate, *, order: Order = "uncertain", blind: bool 
 
     @app.post("/api/name")
     def name(body: Name, request: Request) -> dict[str, Any]:
-        chosen = " ".join(scrub(body.name).split())
-        if not _NAME.fullmatch(chosen):
-            raise HTTPException(422, "A name begins with a letter or digit and has at most 60 of them, spaces and .@+-")
+        chosen = clean_name(body.name)
+        if not chosen:
+            raise HTTPException(422, NAMES)
         who(request).reviewer = chosen
         return {"reviewer": chosen}
 
@@ -191,7 +193,7 @@ def make_app(desk: Desk, gate: Gate, *, order: Order = "uncertain", blind: bool 
 
     @app.post("/api/decide")
     def decide(body: Decide, request: Request) -> Response:
-        reviewer = named(request)
+        reviewer = named(request, body.reviewer)
         sample = desk.sample(body.n)
         if sample is None:
             raise HTTPException(404, "No such sample.")
@@ -233,13 +235,13 @@ def make_app(desk: Desk, gate: Gate, *, order: Order = "uncertain", blind: bool 
 
     @app.post("/api/undo")
     def undo(body: Undo, request: Request) -> dict[str, Any]:
-        lines = desk.undo(named(request), body.act)
+        lines = desk.undo(named(request, body.reviewer), body.act)
         numbers = [desk.columns.number[line.sample] for line in lines if line.sample in desk.columns.number]
         return {"count": len(lines), "numbers": numbers[:AHEAD]}
 
     @app.post("/api/bulk")
     def bulk(body: Bulk, request: Request) -> Response:
-        reviewer = named(request)
+        reviewer = named(request, body.reviewer)
         numbers = desk.queue(body.filter, "document", 0, reviewer, blind=blind)
         if len(numbers) != body.count:
             told = f"It is {len(numbers):,} samples now, not {body.count:,}. Nothing was done."

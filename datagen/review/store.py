@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
@@ -28,6 +29,8 @@ DECISIONS: tuple[Decision, ...] = get_args(Decision)
 COUNTING: tuple[Decision, ...] = ("accepted", "rejected", "edited")
 """Decisions that have a say in what is exported."""
 
+NAMES = "A name begins with a letter or digit and has at most 60 letters, digits, spaces and .@+-"
+_NAME = re.compile(r"[^\W_][\w .@+-]{0,59}")
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS decisions (
   seq INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -51,6 +54,12 @@ CREATE TRIGGER IF NOT EXISTS never_removed BEFORE DELETE ON decisions
   BEGIN SELECT RAISE(ABORT, 'decisions are never removed'); END;
 """
 _COLUMNS = "seq, time, reviewer, sample, decision, scores, edit, note, blind, act, undoes"
+
+
+def clean_name(typed: str) -> str:
+    """A reviewer's name as it is kept, or "" where it is none by :data:`NAMES`."""
+    name = " ".join(scrub(typed[:500]).split())
+    return name if _NAME.fullmatch(name) else ""
 
 
 @dataclass(frozen=True)

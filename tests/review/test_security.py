@@ -131,7 +131,8 @@ def test_a_name_must_be_one(client: Client, server: Server) -> None:
     nobody = Client(server.port)
     nobody.cookie = nobody.ask("GET", "/?" + link.partition("?")[2])[1]["set-cookie"].split(";")[0]
     ask = {"n": 0, "act": "12345678", "decision": "accepted"}
-    assert nobody.ask("POST", "/api/decide", ask)[0] == 409
+    assert nobody.ask("POST", "/api/decide", ask)[0] == 428
+    assert client.ask("POST", "/api/decide", {**ask, "reviewer": "Ben"})[0] == 428
     for name in ("", "  ", "<b>", "a" * 61, "\ud800", "a\0"):
         assert nobody.ask("POST", "/api/name", {"name": name})[0] == 422
     assert nobody.json("POST", "/api/name", {"name": " Zoë  B. "}) == {"reviewer": "Zoë B."}

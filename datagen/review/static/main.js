@@ -1,7 +1,7 @@
 // The page: a queue, the sample under review, and keys.
 
 import { $, el, count } from "./dom.js";
-import { get, post, send, newAct, onWaiting, unsaved } from "./api.js";
+import { get, post, send, actAs, newAct, onWaiting, unsaved } from "./api.js";
 import { showSample, showState } from "./sample.js";
 import { readFilter, fillFilter, showActive, toggleFilter, setUpDialogs, askName, showProgress } from "./panels.js";
 
@@ -55,6 +55,7 @@ async function show() {
   if (!page.cache.has(n)) await load(page.numbers.slice(page.at, page.at + AHEAD));
   if (n !== number()) return;
   page.shown = page.cache.get(n);
+  $("sample").dataset.id = page.shown.id;
   page.criterion = Math.max(0, page.shown.criteria.findIndex((name) => !(name in (page.shown.mine?.scores || {}))));
   showSample(page.shown);
   showScores();
@@ -204,7 +205,11 @@ async function bulk() {
   $("bulk-cancel").focus();
 }
 
-function lost(error) { bar(`${error.message || error} Reload the page once the server is back.`); }
+function lost(error) {
+  $("bar").dataset.away = "1"; // the next answer of the server takes it away
+  bar(error.status === 401 ? "The server was started again: open its new link in another tab, and this page goes on."
+    : `${error.message || error} The page goes on once the server answers.`);
+}
 
 const acts = {
   a: () => decide({ decision: "accepted" }), r: () => decide({ decision: "rejected" }), s: () => decide({ decision: "skipped" }),
@@ -249,7 +254,9 @@ async function tick() {
     const told = await showProgress(page.reviewer);
     $("people").firstChild.textContent = `${page.reviewer} · ${count(told.done)} of ${count(told.total)}${told.conflicts ? ` · ${count(told.conflicts)} in conflict` : ""} `;
     if (!unsaved() && $("bar").dataset.away) { delete $("bar").dataset.away; bar(""); }
-  } catch { if (!unsaved()) { $("bar").dataset.away = "1"; bar("The server does not answer."); } }
+    if (told.reviewer !== page.reviewer) await post("/api/name", { name: page.reviewer });
+    if (!page.editing && number() !== page.shown?.n) await show();
+  } catch (error) { if (!unsaved()) lost(error); }
   setTimeout(tick, document.hidden ? 10000 : 3000);
 }
 
@@ -261,6 +268,7 @@ async function begin() {
   $("run").textContent = page.run.run;
   fillFilter(page.run);
   page.reviewer = page.run.reviewer || await askName();
+  actAs(page.reviewer);
   onWaiting((waiting, why) => bar(why ? `${count(waiting)} not saved yet: ${why}.` : ""));
   window.addEventListener("beforeunload", (event) => { if (unsaved()) event.preventDefault(); });
   document.addEventListener("keydown", onKey);

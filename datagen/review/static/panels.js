@@ -103,5 +103,5 @@ export async function showProgress(reviewer) {
       `${percent(one.share)} of ${count(one.n)}${kappa(one.kappa)}`))),
     ...table("Scores, person less judge", agreement.scores.map((one) => row(`${one.reviewer}, ${one.criterion}`,
       `${one.bias > 0 ? "+" : ""}${one.bias} over ${count(one.n)}${kappa(one.kappa)}`))));
-  return { done, total: told.total, conflicts: told.conflicts, seq: told.seq };
+  return { done, total: told.total, conflicts: told.conflicts, reviewer: told.reviewer };
 }

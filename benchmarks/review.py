@@ -1,0 +1,117 @@
+"""The review page at 100,000 samples: the index's building, full-text search, the queue, and a decision on disk.
+
+Usage: ``python -m benchmarks.review [SAMPLES]``. The samples are made up (tests/output/made.py). Search is timed
+beside its floor, a scan of the same texts with LIKE in the same database, and a decision beside a bare append to a
+file with fsync on the same disk.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import sqlite3
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+QUERIES = (
+    "lock",
+    "snapshot restart",
+    '"write-ahead log"',
+    "the",
+    "reject",
+    "sched",
+    "zzz",
+    "a b c",
+    "migration socket",
+)
+AGAIN = 7
+
+
+def best(work: Callable[[], object]) -> float:
+    """Median time of some calls, ms."""
+    times = []
+    for _ in range(AGAIN):
+        start = time.perf_counter()
+        work()
+        times.append((time.perf_counter() - start) * 1e3)
+    return statistics.median(times)
+
+
+def main() -> None:
+    """Print the figures."""
+    from datagen.core.record import Sample
+    from datagen.review import index as indexes
+    from datagen.review.queue import Columns, Filter
+    from datagen.review.search import query
+    from datagen.review.store import Log, State
+    from tests.output import made
+
+    n = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
+    samples = [r for r in made.run(int(n * 1.3), model=True) if isinstance(r, Sample)][:n]
+    print(f"{len(samples):,} samples")
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name) / "index.sqlite"
+        start = time.perf_counter()
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
+            db.execute("PRAGMA journal_mode=OFF")
+            db.execute("PRAGMA synchronous=OFF")
+            db.executescript(indexes._SCHEMA)
+            db.execute("BEGIN")
+            indexes.fill(db, samples)
+            db.execute("COMMIT")
+        took = time.perf_counter() - start
+        print(f"index built in {took:.1f} s, {len(samples) / took:,.0f} samples/s, {path.stat().st_size / 1e6:.0f} MB")
+        index = indexes.Index(path)
+        start = time.perf_counter()
+        columns = Columns(index.rows(), 3.5)
+        print(f"columns loaded in {time.perf_counter() - start:.2f} s")
+        floor = sqlite3.connect(":memory:")
+        floor.execute("CREATE TABLE texts (body TEXT)")
+        floor.executemany("INSERT INTO texts VALUES (?)", ((indexes.searched(s),) for s in samples))
+        print(f"{'query':<22}{'found':>9}{'search ms':>11}{'queue ms':>10}{'LIKE ms':>9}{'ratio':>8}")
+        slowest = 0.0
+        for typed in QUERIES:
+            asked = query(typed)
+            found = len(index.matching(asked))
+
+            def whole(asked: str = asked) -> object:
+                mask = columns.passing(Filter(verdict="kept", least=2))
+                hits = mask & False
+                hits[index.matching(asked)] = True
+                return columns.ordered(mask & hits, "uncertain", 0)
+
+            searched, queued = best(lambda asked=asked: index.matching(asked)), best(whole)  # type: ignore[misc]
+            like = "%" + typed.strip('"').replace(" ", "%") + "%"
+            scan = best(
+                lambda like=like: floor.execute("SELECT rowid FROM texts WHERE body LIKE ?", (like,)).fetchall()
+            )  # type: ignore[misc]
+            slowest = max(slowest, queued)
+            print(f"{typed:<22}{found:>9,}{searched:>11.1f}{queued:>10.1f}{scan:>9.1f}{scan / searched:>7.0f}x")
+        print(f"slowest queue {slowest:.0f} ms")
+        log = Log(Path(name))
+        count = iter(range(1_000_000))
+        decided = best(lambda: log.append("Ana", [("s", State("accepted"))], f"act-{next(count)}"))
+        with (Path(name) / "plain").open("ab") as file:
+
+            def plain() -> None:
+                file.write(b"x" * 200)
+                file.flush()
+                os.fsync(file.fileno())
+
+            floor_ms = best(plain)
+        print(f"a decision on disk {decided:.2f} ms, a bare append with fsync {floor_ms:.2f} ms")
+        start = time.perf_counter()
+        log.append("Ana", [(s.id, State("accepted")) for s in samples], "bulk")
+        print(f"one bulk act of {len(samples):,}: {time.perf_counter() - start:.1f} s")
+    print(
+        f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MB, the made-up samples included"
+    )
+
+
+if __name__ == "__main__":
+    main()
