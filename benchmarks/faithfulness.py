@@ -33,7 +33,7 @@ Tool = Callable[[str], Search]
 def retyped(quote: str, rng: random.Random) -> str:
     """The same quote as a model would give it."""
     text = " ".join(quote.split()).replace("**", "").replace("`", "")
-    for old, new in rng.choice([("'’", "-–"), ("’'", "–-", '“"', '”"')]):
+    for old, new in rng.choice([(("'", "’"), ("-", "–")), (("’", "'"), ("–", "-"), ("“", '"'), ("”", '"'))]):
         text = text.replace(old, new)
     return unicodedata.normalize(rng.choice(["NFC", "NFD"]), text) + rng.choice(["", "", "…"])
 
