@@ -29,7 +29,7 @@ def curated(path: Path, out: Path, *args: str | Path) -> dict[str, Any]:
     [
         (lambda i: {"chosen": f"Long answer {row(i)['output']}", "rejected": "No."}, "instruction"),
         (lambda i: {"messages": [{"role": "assistant", "content": row(i)["output"]}]}, "instruction"),
-        (lambda i: {"text": row(i)["instruction"]}, "answer"),
+        (lambda i: {"prompt": row(i)["instruction"]}, "answer"),
     ],
 )
 def test_rows_in_which_nobody_asks_or_answers_are_no_copies(
@@ -58,3 +58,10 @@ def test_personal_data_goes_wherever_a_text_stands(tmp_path: Path) -> None:
     for file in ("kept.jsonl", "report.json", ".work/events.jsonl"):
         assert MAIL not in (tmp_path / "out" / file).read_text(encoding="utf-8")
     assert lines(tmp_path / "out/kept.jsonl") == [json.dumps(r).replace(MAIL, "<EMAIL_ADDRESS>") for r in rows]
+
+
+@pytest.mark.parametrize("named", [(), ("--field", "text")])
+def test_plain_texts_are_not_without_an_answer(named: tuple[str, ...], tmp_path: Path) -> None:
+    path = put(tmp_path / "a.jsonl", [{"text": row(i)["output"]} for i in range(5)] + [{"text": "ha " * 400}])
+    report = curated(path, tmp_path / "out", "--only", "rules", *named)
+    assert (report["kept"], report["rejected"]) == (5, {"repetition": 1})

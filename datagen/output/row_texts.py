@@ -36,7 +36,7 @@ class Slot:
 
     Attributes:
         path: keys and positions that lead to it.
-        role: who says it.
+        role: who says it; what a model is to write is the assistant's, as a plain text.
         kind: ``message`` of the conversation, ``rejected`` reply, ``source`` passage, or any ``other`` text
             (further replies, arguments of tool calls, a passage beside the first, what repeats the conversation).
         text: what stands there.
@@ -55,7 +55,7 @@ def slots(row: Mapping[str, Any], fields: Sequence[str] = ()) -> list[Slot]:
         row: of any form that datagen exports, a question and a reply by any of their usual names,
             ``{"passage", "pairs" | "tasks"}``, ``{"text"}`` or ``{"content"}``. What else is text by its name, as a
             ``prompt`` beside ``messages``, is a further text of it.
-        fields: names of the fields that hold its texts instead; the last of several is the assistant's.
+        fields: names of the fields that hold its texts instead; the last is the assistant's.
 
     Raises:
         ValueError: it is of no known form, or too large for one row.
@@ -88,7 +88,7 @@ def with_texts(row: Mapping[str, Any], texts: Mapping[Path, str]) -> dict[str, A
 
 def _named(row: Mapping[str, Any], fields: Sequence[str]) -> Iterator[Slot]:
     for name in dict.fromkeys(fields):
-        role: Role = "assistant" if name == fields[-1] and len(fields) > 1 else "user"
+        role: Role = "assistant" if name == fields[-1] else "user"
         if isinstance(row.get(name), str):
             yield Slot((name,), role, "message", row[name])
         else:
@@ -132,7 +132,7 @@ def _form(row: Mapping[str, Any]) -> Iterator[Slot]:
     elif isinstance(row.get("tasks"), list):
         yield from _each(row["tasks"], "tasks", ("instruction", "input", "output", "evidence"))
     else:
-        yield from _text(row, "text" if "text" in row else "content", "user")
+        yield from _text(row, "text" if "text" in row else "content", "assistant")
 
 
 def _asked(row: Mapping[str, Any]) -> Iterator[Slot]:

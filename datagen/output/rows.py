@@ -36,7 +36,7 @@ class ReadRows(Map):
     """
 
     name = "read"
-    version = 2
+    version = 3
     produces = "sample"
 
     def __init__(self, fields: Sequence[str] = ()) -> None:

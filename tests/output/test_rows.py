@@ -71,8 +71,8 @@ ROWS: dict[str, tuple[dict[str, Any], list[tuple[str, str, str]]]] = {
         {"question": "q", "answer": "a", "context": "p"},
         [("user", "source", "p"), ("user", "message", "q"), ("assistant", "message", "a")],
     ),
-    "text": ({"text": "t"}, [("user", "message", "t")]),
-    "content": ({"content": "t"}, [("user", "message", "t")]),
+    "text": ({"text": "t"}, [("assistant", "message", "t")]),
+    "content": ({"content": "t"}, [("assistant", "message", "t")]),
     "pairs by question": (
         {"system": "s", "question": "q", "chosen": "c", "rejected": "r"},
         [("system", "message", "s"), ("user", "message", "q"), ("assistant", "message", "c"),
