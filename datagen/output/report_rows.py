@@ -12,6 +12,7 @@ import numpy as np
 from datagen.core.hashing import digest
 
 _ROWS = re.compile(r"(sft|preference|lineage)[^/]*\.(jsonl|parquet)")
+_PARTS = ("sft", "preference", "lineage")  # in the order in which one would look
 _ID = re.compile(rb'\{"id": "([0-9A-Za-z_.:-]{1,200})"[,}]')  # how our rows begin; others are parsed
 
 Rows = dict[str, list[tuple[int, int]]]
@@ -58,8 +59,13 @@ def _files(folder: Path) -> list[Path]:
     inside = (p for place in ("*", "sft/*", "preference/*") for p in folder.glob(place))
     return sorted(
         (p for p in inside if p.is_file() and (_ROWS.fullmatch(p.name) or p.parent != folder)),
-        key=lambda p: (p.name.startswith("lineage"), "train" not in p.name, "valid" not in p.name, p.as_posix()),
+        key=lambda p: (_PARTS.index(_part(p)), "train" not in p.name, "valid" not in p.name, p.as_posix()),
     )
+
+
+def _part(path: Path) -> str:
+    """What the rows of a file are, told by its name or its folder's."""
+    return next((part for part in _PARTS if part in (path.name.split(".")[0], path.parent.name)), _PARTS[0])
 
 
 def _ids(path: Path) -> Iterator[str]:

@@ -85,7 +85,8 @@ def watched(chromium: Any, request: pytest.FixtureRequest) -> Iterator[Watched]:
 
 def judged_run() -> tuple[list[Sample], dict[str, Any]]:
     """A run with all that a report can show: a panel, claims, copies, pairs, findings, health of the judge."""
-    builder, samples = ReportBuilder(), []
+    builder = ReportBuilder()
+    samples: list[Sample] = []
     for record in made.run(900, model=True):
         if isinstance(record, tuple):
             builder.skipped(*record)
@@ -96,7 +97,7 @@ def judged_run() -> tuple[list[Sample], dict[str, Any]]:
             builder.chunk(record)
         elif isinstance(record, Failure):
             builder.failure(record)
-        else:
+        elif isinstance(record, Sample):
             samples.append(_rich(record, samples))
             builder.sample(samples[-1])
     health = {
