@@ -83,8 +83,8 @@ class Clusters:
         self._record("samples", sample.id, sample.lineage.path, text, sample.verdict)
 
     def _record(self, unit: str, name: str, path: str, text: str, verdict: Any) -> None:
+        self._remember(unit, name, path, text, verdict)  # of copies too: a later stage may drop what one kept
         if verdict is None or verdict.reason not in _REASONS:
-            self._remember(unit, name, path, text, verdict)
             return
         found = read(verdict.evidence)
         if found is None:
