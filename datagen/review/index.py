@@ -198,7 +198,7 @@ class Index:
         return unpack(found[0]) if found else None
 
     def matching(self, query: str) -> Sequence[int]:
-        """Numbers of the samples that an FTS5 query finds, ascending."""
+        """Numbers of the samples that an FTS5 query finds."""
         with self._lock:
-            found = self._db.execute("SELECT rowid FROM texts WHERE texts MATCH ? ORDER BY rowid", (query,))
+            found = self._db.execute("SELECT rowid FROM texts WHERE texts MATCH ?", (query,))
             return [row[0] for row in found.fetchall()]

@@ -111,16 +111,16 @@ class Columns:
         chosen = np.flatnonzero(mask)
         if order == "random":
             ranks = np.random.default_rng(seed).permutation(self.size)
-            return [int(n) for n in chosen[np.argsort(ranks[chosen], kind="stable")]]
+            return _listed(chosen[np.argsort(ranks[chosen], kind="stable")])
         if order == "document":
-            return [int(n) for n in chosen[np.argsort(self.document[chosen], kind="stable")]]
+            return _listed(chosen[np.argsort(self.document[chosen], kind="stable")])
         distance = self._distance[chosen]
         if order == "uncertain":
-            return [int(n) for n in chosen[np.argsort(distance, kind="stable")]]
+            return _listed(chosen[np.argsort(distance, kind="stable")])
         apart = np.zeros(self.size)
         apart[list(conflicts)] = 1
         spread = np.nan_to_num(self.spread)[chosen]
-        return [int(n) for n in chosen[np.lexsort((distance, -spread, -apart[chosen]))]]
+        return _listed(chosen[np.lexsort((distance, -spread, -apart[chosen]))])
 
     def facets(self) -> dict[str, Any]:
         """The values that a filter may have, with how many samples have each."""
@@ -172,3 +172,8 @@ def decided(
     inside = np.zeros(len(mask), bool)
     inside[list(chosen)] = True
     return mask & (~inside if wanted in ("open", "nobody") else inside)
+
+
+def _listed(numbers: NDArray[np.int64]) -> list[int]:
+    plain: list[int] = numbers.tolist()
+    return plain
