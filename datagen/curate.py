@@ -21,7 +21,7 @@ from datagen.engine.run import Runner, Source
 from datagen.engine.segment import Node, plan
 from datagen.engine.store import Store
 from datagen.output.curated import KEPT, REJECTED, REPORT, Curated, write_report
-from datagen.output.row_files import stretches
+from datagen.output.row_files import left_out, stretches, unchanged
 from datagen.output.rows import ReadRows
 from datagen.pipeline import PROCESSES_FROM_BYTES, Listener
 
@@ -53,15 +53,17 @@ class Outcome:
     Attributes:
         folder: where it is.
         report: the contents of ``report.json``.
+        short: fewer rows were kept than were wanted.
     """
 
     folder: Path
     report: dict[str, Any]
+    short: bool = False
 
     @property
     def exit_code(self) -> int:
-        """0; 1 where nothing was kept or the counts do not add up."""
-        return 0 if self.report["kept"] and self.report["adds_up"] else 1
+        """0; 1 where nothing was kept, or less than was wanted, or the counts do not add up."""
+        return 0 if self.report["kept"] and self.report["adds_up"] and not self.short else 1
 
     def text(self) -> str:
         """For people."""
@@ -124,14 +126,16 @@ def curate(
         selects=steps.selects(config.curation, config.limits.target),
     )
     _apart(paths, out)
+    _not_written(against, out)
     store = Store(out / WORK)
     with store.locked():
         events = Events(out / WORK / "events.jsonl")
         events.listen(listener)
         with closing(events):
             files = stretches(paths, out / WORK)
+            same = unchanged(files)
             listener.note(f"Curating {len(files):,} stretches of rows: {', '.join(step.name for step in wanted)}.")
-            notes = [note for step in wanted if (note := step.status(config))]
+            notes = left_out(paths) + [note for step in wanted if (note := step.status(config))]
             for note in notes:
                 listener.note(note)
             names = [step.name for step in wanted]
@@ -140,13 +144,16 @@ def curate(
             events.emit("run", files=len(files), shards=len(sources), skipped=0)
             runner = Runner(store, nodes, sources, _engine(config, files), events)
             shards = runner.run()
-            report = _write(store, nodes[-1], shards[-1], files, fields, out)
+            report = _write(store, nodes[-1], shards[-1], files, fields, out, same)
+    asked = config.limits.target if any(step.name == "select" for step in wanted) else 0
+    if short := report["kept"] < asked:
+        notes.append(f"{asked:,} rows were wanted, and {report['kept']:,} passed.")
     report |= {"steps": [step.name for step in wanted], "notes": notes, "settings": _settings(config, wanted)}
     try:
         write_report(out, report)
     except OSError as error:
         raise from_os_error(error, "write the report") from error
-    return Outcome(out, report)
+    return Outcome(out, report, short)
 
 
 def chosen(only: Iterable[str], against: bool = False, target: bool = False, selects: bool = False) -> list[Step]:
@@ -245,13 +252,19 @@ STEPS: dict[str, Step] = {
 
 
 def _write(
-    store: Store, node: Node, shards: Sequence[str], files: Sequence[SourceFile], fields: Sequence[str], out: Path
+    store: Store,
+    node: Node,
+    shards: Sequence[str],
+    files: Sequence[SourceFile],
+    fields: Sequence[str],
+    out: Path,
+    same: Callable[[], None],
 ) -> dict[str, Any]:
     curated = Curated(fields)
     records = (record for name in shards for record in store.read(node.folder, name, node.produces))
     locations = {file.path: file.location for file in files}
     try:
-        curated.write((r for r in records if isinstance(r, Sample)), locations, out)
+        curated.write((r for r in records if isinstance(r, Sample)), locations, out, same)
     except OSError as error:
         raise from_os_error(error, "write the curated rows") from error
     return curated.report()
@@ -267,12 +280,25 @@ def _apart(paths: Sequence[Path], out: Path) -> None:
                     "No curation left it there.",
                     "Name another folder with --out, or move the file away.",
                 )
+    _not_written(paths, out)
     for path in paths:
         inside = path.resolve()
         if out.resolve() == inside or (path.is_dir() and out.resolve().is_relative_to(inside)):
             raise UsageError(
                 f"The output folder {out} lies in what is read.",
                 "The next run would read its own output.",
+                "Name another folder with --out.",
+            )
+
+
+def _not_written(paths: Sequence[Path], out: Path) -> None:
+    written = {(out / name).resolve() for name in (KEPT, REJECTED, REPORT, WORK)}
+    for path in paths:
+        inside = path.resolve()
+        if not written.isdisjoint((inside, *inside.parents)):
+            raise UsageError(
+                f"{path} is what a curation into {out} writes.",
+                "It would be written over while it is read.",
                 "Name another folder with --out.",
             )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Any
@@ -16,9 +16,10 @@ from typing import IO, Any
 from datagen.core.files import atomic, write_if_changed
 from datagen.core.record import Sample
 from datagen.output.audits import Audits
+from datagen.output.row_files import CURATED
 from datagen.output.rows import MAX_LINE, UNREADABLE, rewritten
 
-KEPT, REJECTED, REPORT = "kept.jsonl", "rejected.jsonl", "report.json"
+KEPT, REJECTED, REPORT = CURATED
 EXAMPLES = 5
 """Examples of each reason in the report."""
 NO_CHANGE = frozenset({"none", "audit", "reject"})
@@ -40,11 +41,20 @@ class Curated:
         self._examples: dict[str, list[dict[str, str]]] = {}
         self._audits = Audits()
 
-    def write(self, samples: Iterable[Sample], locations: Mapping[str, str], out: Path) -> None:
+    def write(
+        self,
+        samples: Iterable[Sample],
+        locations: Mapping[str, str],
+        out: Path,
+        unchanged: Callable[[], None] = lambda: None,
+    ) -> None:
         """Write ``kept.jsonl`` and ``rejected.jsonl``.
 
         Args:
+            samples: those of one file after those of another.
             locations: the file that each name in the samples' lineage stands for.
+            unchanged: raises where one of these files was changed meanwhile; it is asked before the results are put
+                in their place, and where a row cannot be read.
 
         Raises:
             OSError: as the system gives it; no half-written file stays.
@@ -52,12 +62,20 @@ class Curated:
         with ExitStack() as stack:
             kept = stack.enter_context(atomic(out / KEPT))
             rejected = stack.enter_context(atomic(out / REJECTED))
-            opened: dict[str, IO[bytes]] = {}
-            for sample in samples:
-                name = sample.lineage.path
-                if name not in opened:
-                    opened[name] = stack.enter_context(Path(locations[name]).open("rb"))
-                self._one(sample, opened[name], kept, rejected)
+            name = None
+            source: IO[bytes] = kept
+            try:
+                for sample in samples:
+                    if sample.lineage.path != name:
+                        if name is not None:
+                            source.close()  # there may be more files than a process may hold open
+                        name = sample.lineage.path
+                        source = stack.enter_context(Path(locations[name]).open("rb"))
+                    self._one(sample, source, kept, rejected)
+            except (ValueError, OSError):
+                unchanged()
+                raise
+            unchanged()
 
     def _one(self, sample: Sample, source: IO[bytes], kept: IO[bytes], rejected: IO[bytes]) -> None:
         self.rows += 1

@@ -20,7 +20,7 @@ MAX_LINE = 10_000_000
 MAX_WHOLE = 200_000_000
 """Bytes of a file that is read as a whole: a JSON array, a table."""
 MAX_FILES = 1_000
-_SUFFIXES = (".jsonl", ".ndjson", ".json", ".parquet", ".arrow")
+SUFFIXES = (".jsonl", ".ndjson", ".json", ".parquet", ".arrow")
 _BESIDE = {
     "lineage.jsonl", "not_written.jsonl", "dataset_info.json", "dataset_dict.json", "dataset_infos.json", "state.json",
 }  # fmt: skip
@@ -52,7 +52,7 @@ def files_of(path: Path) -> list[tuple[Path, str]]:
         return [(path, path.name)]
     if not path.is_dir():
         raise UsageError(f"There is nothing to import at {path}.", "No such file or folder.", "Name one that exists.")
-    inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in _SUFFIXES)
+    inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES)
     names = [(p, p.relative_to(path).as_posix()) for p in inside]
     found = [
         (p, name)
