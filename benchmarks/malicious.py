@@ -84,13 +84,12 @@ def seconds(work: Callable[[], object]) -> float:
     return time.process_time() - begun
 
 
-def refit(data: list[dict[str, Any]]) -> None:
-    """Write the weights of the wording anew, from our own examples, the half that the rules were made on, and the
-    sentences of our own documentation, which are harmless."""
-    at = [row for row in data if not held_out(row["text"])]
+def refit() -> None:
+    """Write the weights of the wording anew, from our own examples and the sentences of our own documentation, which
+    are harmless."""
     pages = [path.read_text(encoding="utf-8") for path in sorted(DOCS.glob("*.md")) if path.stem != "malicious"]
     said = [page[a:b] for page in pages for a, b in passages.sentences(page, 4)]
-    weights = fit.fit([row["text"] for row in at], [bool(row["attack"]) for row in at], said)
+    weights = fit.fit(said)
     wording.FILE.write_text(fit.written(weights), encoding="utf-8")
     print(f"{wording.FILE}: {len(weights)} weights")
 
@@ -99,7 +98,7 @@ def main() -> None:
     arguments = [a for a in sys.argv[1:] if not a.startswith("--")]
     data = Path(arguments[0]) if arguments else DATA
     if "--fit" in sys.argv:
-        refit(rows(data / "injection.jsonl"))
+        refit()
         return
     bare = MaliciousConfig(exemplars="off")
     letters = MaliciousConfig(exemplars="ngrams")

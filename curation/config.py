@@ -21,9 +21,6 @@ from datagen.core.section import Section
 class MaliciousContent(MaliciousConfig):
     """Prompt injection, jailbreaks, active markup, SQL and command payloads, secrets; each kind can be switched off."""
 
-    threshold: float = Field(
-        0.7, gt=0, le=1, description="Score from which a finding counts; 0.5 finds more, and more that is harmless."
-    )
     exemplars: Literal["off", "ngrams", "embeddings", "auto"] = Field(
         "ngrams",
         description="Compare with examples of attacks by letters, and with embeddings; auto: if there is a model.",

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from curation.faithfulness_config import FaithfulnessConfig
 from datagen.core.section import Section
 
 
@@ -48,6 +49,9 @@ class JudgeConfig(Section):
     )
     temperature: float = Field(0.0, ge=0, le=2, description="Sampling temperature of the judge.")
     max_tokens: int = Field(600, ge=16, description="Longest judgement, in tokens.")
+
+    strict: bool = Field(False, description="Refuse a judge of the generator's own family of models.")
+    faithfulness: FaithfulnessConfig = FaithfulnessConfig()
 
     @model_validator(mode="after")
     def _mean_of_different_replies(self) -> Self:

@@ -19,6 +19,9 @@ import typer
 
 from datagen import __version__
 from datagen.cli_progress import printable
+from datagen.commands import diff as diff_command
+from datagen.commands import judge as judge_command
+from datagen.commands import review as review_command
 from datagen.core.errors import DatagenError, from_os_error
 
 INTERRUPTED, TERMINATED = 130, 143
@@ -215,6 +218,9 @@ def run(
         Optional[int],  # noqa: UP045
         typer.Option("--concurrency", min=1, help="Requests in flight at most."),
     ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse a judge of the generator's own family of models.")
+    ] = False,
     balance_length: Annotated[
         bool, typer.Option("--balance-length", help="Drop pairs until length does not tell chosen from rejected.")
     ] = False,
@@ -242,6 +248,7 @@ def run(
         "limits.max_tokens": max_tokens,
         "client.concurrency": concurrency,
         "generator.preference.balance_length": balance_length or None,
+        "judge.strict": strict or None,
     }
     named = {key: value for key, value in options.items() if value is not None}
     settled = pipeline.configure(config, settings or [], named)
@@ -370,6 +377,11 @@ def curate(
     else:
         typer.echo(printable(outcome.text()))
     raise typer.Exit(outcome.exit_code)
+
+
+app.add_typer(judge_command.app, name="judge")
+app.command(epilog=review_command.EPILOG)(review_command.review)
+app.command(epilog=diff_command.EPILOG)(diff_command.diff)
 
 
 @app.command(epilog="Examples:  datagen doctor   |   datagen doctor --base-url http://localhost:8000/v1")

@@ -125,8 +125,59 @@ def curate(
         target=bool(target),
         selects=steps.selects(config.curation, config.limits.target),
     )
-    _apart(paths, out)
+    names = [step.name for step in wanted]
+
+    def prepare(work: Path) -> Work:
+        notes = [note for step in wanted if (note := step.status(config))]
+        return Work([stage for step in wanted for stage in step.stages(config, names)], notes)
+
     _not_written(against, out)
+    listener.note(f"Curating rows: {', '.join(names)}.")
+    report = process(paths, out, config, listener, Curated(fields), prepare)
+    asked = config.limits.target if "select" in names else 0
+    if short := report["kept"] < asked:
+        report["notes"].append(f"{asked:,} rows were wanted, and {report['kept']:,} passed.")
+    report |= {"steps": names, "settings": _settings(config, wanted)}
+    return finished(out, report, short)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is to be done with rows.
+
+    Attributes:
+        stages: the line after reading.
+        notes: for people, and for the report.
+        meters: as of :class:`~datagen.engine.run.Runner`.
+    """
+
+    stages: list[Map | Fold]
+    notes: list[str]
+    meters: Callable[[], Mapping[str, Any]] = dict
+
+
+def process(
+    paths: Sequence[Path],
+    out: Path,
+    config: Config,
+    listener: Listener,
+    curated: Curated,
+    prepare: Callable[[Path], Work],
+) -> dict[str, Any]:
+    """Take rows through a line of stages, or go on with it, and write what becomes of them.
+
+    Args:
+        paths, out, config, listener: as of :func:`curate`.
+        curated: counts and writes.
+        prepare: what is to be done; called with the work folder, when that is ours alone.
+
+    Returns:
+        The contents of the report.
+
+    Raises:
+        DatagenError: as :func:`curate`.
+    """
+    _apart(paths, out)
     store = Store(out / WORK)
     with store.locked():
         events = Events(out / WORK / "events.jsonl")
@@ -134,21 +185,21 @@ def curate(
         with closing(events):
             files = stretches(paths, out / WORK)
             same = unchanged(files)
-            listener.note(f"Curating {len(files):,} stretches of rows: {', '.join(step.name for step in wanted)}.")
-            notes = left_out(paths) + [note for step in wanted if (note := step.status(config))]
+            work = prepare(out / WORK)
+            notes = [*left_out(paths), *work.notes]
             for note in notes:
                 listener.note(note)
-            names = [step.name for step in wanted]
-            nodes = plan([ReadRows(fields), *(stage for step in wanted for stage in step.stages(config, names))])
+            nodes = plan([ReadRows(curated.fields), *work.stages])
             sources = [Source(digest([f.path, f.start, f.sha256]), (f,)) for f in files]
             events.emit("run", files=len(files), shards=len(sources), skipped=0)
-            runner = Runner(store, nodes, sources, _engine(config, files), events)
+            runner = Runner(store, nodes, sources, _engine(config, files), events, work.meters)
             shards = runner.run()
-            report = _write(store, nodes[-1], shards[-1], files, fields, out, same)
-    asked = config.limits.target if any(step.name == "select" for step in wanted) else 0
-    if short := report["kept"] < asked:
-        notes.append(f"{asked:,} rows were wanted, and {report['kept']:,} passed.")
-    report |= {"steps": [step.name for step in wanted], "notes": notes, "settings": _settings(config, wanted)}
+            report = _write(store, nodes[-1], shards[-1], files, curated, out, same)
+    return report | {"notes": notes}
+
+
+def finished(out: Path, report: dict[str, Any], short: bool = False) -> Outcome:
+    """Write the report. Raises DatagenError."""
     try:
         write_report(out, report)
     except OSError as error:
@@ -256,11 +307,10 @@ def _write(
     node: Node,
     shards: Sequence[str],
     files: Sequence[SourceFile],
-    fields: Sequence[str],
+    curated: Curated,
     out: Path,
     same: Callable[[], None],
 ) -> dict[str, Any]:
-    curated = Curated(fields)
     records = (record for name in shards for record in store.read(node.folder, name, node.produces))
     locations = {file.path: file.location for file in files}
     try:

@@ -23,6 +23,7 @@ class Models:
 
     Attributes:
         generator, judge, base: resolved endpoints (``base`` answers without the document), or None.
+        panel: further judges.
         log: the call log, or None.
         facts: what the generator's endpoint turned out to be, or None.
     """
@@ -30,6 +31,7 @@ class Models:
     generator: Any = None
     judge: Any = None
     base: Any = None
+    panel: tuple[Any, ...] = ()
     log: Any = None
     facts: Any = None
 
@@ -164,13 +166,22 @@ def connect(config: Config, log_path: Path) -> Models:
         return resolved(generator.model_copy(update=update))[0]
 
     judge = None
+    panel: tuple[Any, ...] = ()
     if config.judge.enabled:
         judge = other(config.judge.base_url, config.judge.model, config.judge.api_key_env)
+        panel = tuple(
+            other(
+                one.base_url or config.judge.base_url,
+                one.model,
+                one.api_key_env or ("" if one.base_url else config.judge.api_key_env),
+            )
+            for one in config.judge.panel
+        )
     preference = config.generator.preference
     base = None
     if preference.share and preference.ways.get("on_policy"):
         base = other(preference.base_url, preference.model)
-    return Models(generator, judge, base, log, facts)
+    return Models(generator, judge, base, panel, log, facts)
 
 
 def _check_prices(config: Config) -> None:
@@ -180,7 +191,7 @@ def _check_prices(config: Config) -> None:
     table = prices.load(config.limits.prices)
     preference = config.generator.preference
     named = [config.generator.model]
-    named += [config.judge.model] if config.judge.enabled else []
+    named += [config.judge.model, *(one.model for one in config.judge.panel)] if config.judge.enabled else []
     named += [preference.model] if preference.share and preference.ways.get("on_policy") else []
     for model in named:
         if model and config.limits.max_usd and table.of(model) is None:
@@ -189,7 +200,8 @@ def _check_prices(config: Config) -> None:
 
 def text(models: Models) -> str:
     """One line for people."""
-    judge = f"judge {models.judge.model}" if models.judge is not None else "no judge"
+    judges = [models.judge, *models.panel] if models.judge is not None else []
+    judge = f"judge {', '.join(one.model for one in judges)}" if judges else "no judge"
     able = [name for name in ("logprobs", "n", "seed") if getattr(models.facts, name)]
     takes = ", ".join([models.facts.schema_mode, *able])
     return f"Generator {models.generator.model} ({takes}), {judge}."

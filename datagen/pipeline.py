@@ -11,8 +11,8 @@ from typing import Any, Protocol
 
 from datagen import config as settings
 from datagen import gold as golden
+from datagen import judging, results, steps
 from datagen import models as llms
-from datagen import results, steps
 from datagen.config import Config
 from datagen.core.errors import UsageError
 from datagen.core.hashing import digest
@@ -110,7 +110,14 @@ def stages(
     threshold = config.judge.threshold if config.judge.enabled else None
     repeated = rounds is not None and (rounds.target > 0 or rounds.passes > 1)
     target = config.limits.target
-    selection = steps.selection(curation, target, threshold, embedded=curation.semantic.enabled, rounds=repeated)
+    selection = steps.selection(
+        curation,
+        target,
+        threshold,
+        embedded=curation.semantic.enabled,
+        rounds=repeated,
+        by_rubric=judging.thresholds(config, models),
+    )
     accepted: Any = selection[-1] if repeated else None
     chosen = recipes(config, models, gold)
     shown = _shown([recipe for recipe, _ in chosen], gold)
@@ -147,9 +154,7 @@ def stages(
     else:
         line += own
     if models.judge is not None:
-        from curation.judge import Judge
-
-        line.append(Judge(config.judge, models.judge, generator.prompts))
+        line += judging.stages(config, models)
     elif config.judge.enabled:
         line.append(HeuristicScore())
     line += selection
@@ -244,6 +249,7 @@ def run(config: Config, out: Path | None, listener: Listener, *, retry_failed: b
                 models = llms.connect(config, folder / "calls.sqlite") if with_model else Models()
                 if models.generator is not None:
                     listener.note(llms.text(models))
+                    judging.check_families(config, models, listener.note)
                 rounds = rounds_of(config, models, pilot)
                 if pilot:
                     models.log.seen = []
@@ -255,7 +261,7 @@ def run(config: Config, out: Path | None, listener: Listener, *, retry_failed: b
                 events.emit("run", files=len(discovery.files), shards=len(sources), skipped=len(discovery.skipped))
                 begun = time.monotonic()
                 engine = _engine(config, discovery, len(sources))
-                runner = Runner(store, nodes, sources, engine, events, _meters(config, models))
+                runner = Runner(store, nodes, sources, engine, events, meters(config, models))
                 shards = runner.run()
                 facts = _facts(config, models, nodes, shards, rounds)
                 if config.generator.gold:
@@ -318,7 +324,8 @@ def _announce(config: Config, discovery: Discovery, with_model: bool, listener: 
         )
 
 
-def _meters(config: Config, models: Models) -> Callable[[], dict[str, Any]]:
+def meters(config: Config, models: Models) -> Callable[[], dict[str, Any]]:
+    """What was asked so far, for the progress: replies, tokens, cost."""
     log = models.log
     if log is None:
         return dict

@@ -11,6 +11,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from curation.bias import BiasTally
+from curation.calibrate_findings import SEVERITIES
 from datagen import __version__
 from datagen.config import Config
 from datagen.core.errors import UsageError, from_os_error
@@ -257,7 +259,7 @@ def render(folder: Path) -> Outcome:
     """
     finished = Finished(folder)
     config = finished.config
-    builder = ReportBuilder()
+    builder, bias = ReportBuilder(), BiasTally()
     skipped = list(finished.state["skipped"])
     documents = 0
     for skip in skipped:
@@ -279,6 +281,7 @@ def render(folder: Path) -> Outcome:
             for record in finished.results():
                 if isinstance(record, Sample):
                     builder.sample(record)
+                    bias.add(record)
                     accepted += record.verdict is None and record.recipe not in ("gold", "preference")
                     ledger.add(record)
                 elif isinstance(record, Failure):
@@ -289,7 +292,7 @@ def render(folder: Path) -> Outcome:
     except OSError as error:
         raise from_os_error(error, "write the run's files") from error
     counts = ledger.as_dict()
-    data = builder.finish(_report_facts(finished, counts))
+    data = builder.finish({**_report_facts(finished, counts), "judge_health": _health(finished, bias)})
     targets: dict[str, Path] = {}
     for name in config.output.formats:
         targets.setdefault(name, folder / (f"export-{name}" if targets else "export"))
@@ -297,6 +300,25 @@ def render(folder: Path) -> Outcome:
     write_report(data, folder, {target.name: target for target in targets.values()})
     silent = sum(not document["kept"] for document in data["documents"])
     return Outcome(folder, counts, documents, silent, skipped, _problems(finished, ledger, counts, accepted))
+
+
+def _health(finished: Finished, bias: BiasTally) -> dict[str, Any] | None:
+    """What is known of the judge; None where no model scored."""
+    if not finished.run["judge"]:
+        return None
+    found = bias.finish()
+    severity = {"none": "ok", "note": "note", "warning": "warn", "alarm": "warn"}
+    return {
+        "sentences": [
+            {"severity": severity[one.severity], "text": f"{one.sentence} {one.advice}".strip()}
+            for one in sorted(found.findings, key=lambda one: -SEVERITIES.index(one.severity))
+        ],
+        "figures": {
+            "samples with a judge's score": found.scored,
+            "samples without a readable judgement": found.unscored,
+            **{f"share at {level} when rounded": count / found.scored for level, count in sorted(found.levels.items())},
+        },
+    }
 
 
 def _report_facts(finished: Finished, ledger: dict[str, Any]) -> dict[str, Any]:

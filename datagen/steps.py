@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from curation.config import CurationConfig, JudgeConfig
@@ -98,12 +99,18 @@ def compares(config: CurationConfig, target: int) -> bool:
 
 
 def selection(
-    config: CurationConfig, target: int, threshold: float | None = None, *, embedded: bool = False, rounds: bool = False
+    config: CurationConfig,
+    target: int,
+    threshold: float | None = None,
+    *,
+    embedded: bool = False,
+    rounds: bool = False,
+    by_rubric: Mapping[str, float] = MappingProxyType({}),
 ) -> list[Map | Fold]:
     """Which samples are kept where there are more than are wanted.
 
     Args:
-        threshold: least score of a kept sample; None: any.
+        threshold, by_rubric: least score of a kept sample, and of those judged by certain rubrics; None: any.
         embedded: the samples have vectors already.
         rounds: it is asked, after each round of generation, what passed.
     """
@@ -111,9 +118,9 @@ def selection(
     from curation.semantic import Embed
 
     if not rounds and not selects(config, target):
-        return [Select(threshold)]
+        return [Select(threshold, by_rubric)]
     wanted = compares(config, target) and not embedded
-    best = SelectBest(threshold, target, config.select, remember=rounds)
+    best = SelectBest(threshold, target, config.select, remember=rounds, by_rubric=by_rubric)
     return [*([Embed(config.semantic.embed)] if wanted else []), best]
 
 

@@ -1,7 +1,7 @@
-"""Makes the weights of :mod:`curation.malicious.wording` out of labelled texts, by Newton's method.
+"""Makes the weights of :mod:`curation.malicious.wording` out of our own examples, by Newton's method.
 
-Only features that two of the examples in ``exemplars.txt`` have get a weight: other texts may shape the weights, but no
-word of theirs gets into the file. ``python -m benchmarks.malicious --fit`` runs it.
+Only features that two of the examples in ``exemplars.txt`` have get a weight. ``python -m benchmarks.malicious --fit``
+runs it.
 """
 
 from __future__ import annotations
@@ -24,17 +24,13 @@ _FOLDS = 5
 _BLOCK = 20  # examples in a row, which are of one family, are left out together
 
 
-def fit(
-    texts: Sequence[str] = (), attacks: Sequence[bool] = (), prose: Sequence[str] = (), meaning: bool = True
-) -> dict[str, float]:
+def fit(prose: Sequence[str] = (), meaning: bool = True) -> dict[str, float]:
     """Weights by feature, and the bias under ``""``; rounded to two decimals.
 
     Attacks and harmless texts weigh the same, whatever their numbers; all prose together, as much again. What the
     second sum is fitted on is said of each text by weights and examples in whose making its own family had no part.
 
     Args:
-        texts: to be learned from, beside the examples.
-        attacks: for each of them, is it one?
         prose: harmless sentences of documents.
         meaning: fit the weights of the embedding model's word too.
 
@@ -43,9 +39,9 @@ def fit(
     """
     known = exemplars.examples()
     own, harmful = len(known.texts), len(known.kinds)
-    every = [fold(text).text for text in (*known.texts, *texts, *prose)]
+    every = [fold(text).text for text in (*known.texts, *prose)]
     seen = [features(text) for text in every]
-    y = np.array([*(i < harmful for i in range(own)), *attacks, *(False for _ in prose)], np.float64)
+    y = np.array([*(i < harmful for i in range(own)), *(False for _ in prose)], np.float64)
     columns, x = _table(seen, own)
     weigh = _weights(y, len(prose))
     fold_of = (np.arange(len(every), dtype=np.int64) // _BLOCK) % _FOLDS

@@ -219,8 +219,8 @@ class Judged(Record):
 
     Attributes:
         model: the judge's.
-        mode: how the scores came to be: ``integer`` (as written), ``expected`` (from log-probabilities) or ``mean``
-            (of several replies).
+        mode: how the scores came to be: ``integer`` (as written), ``expected`` (from log-probabilities), ``mean`` (of
+            several replies), or ``mixed`` (expected for the criteria that have a variance, else as written).
         scores: criterion → 1..5.
         score: their weighted mean.
         justification: in its words; ``reasons``: criterion → the same, where each was asked for by itself.

@@ -157,6 +157,9 @@ class Preference(Asking):
             score=parent.score,
             scored_by=parent.scored_by,
             justification=parent.justification,
+            rubric=parent.rubric,
+            judgements=parent.judgements,
+            spread=parent.spread,
         )
         lineage = made.lineage.model_copy(update={"related": parent.lineage.related})
         if not of_prompt:

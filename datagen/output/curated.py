@@ -31,10 +31,12 @@ class Curated:
 
     Args:
         fields: as of :class:`datagen.output.rows.ReadRows`.
+        judged: rows get a last field ``judge`` with what the judge said.
     """
 
-    def __init__(self, fields: Sequence[str] = ()) -> None:
+    def __init__(self, fields: Sequence[str] = (), *, judged: bool = False) -> None:
         self.fields = tuple(fields)
+        self.judged = judged
         self.rows = self.kept = self.changed = 0
         self.rejected: Counter[str] = Counter()
         self._files: dict[str, Counter[str]] = {}
@@ -83,6 +85,8 @@ class Curated:
         counts["rows"] += 1
         self._audits.add("rows", sample.audits)
         line = _line(sample, source)
+        if self.judged and line is not None and sample.judgements:
+            line = with_field(line, "judge", _judged(sample))
         if sample.verdict is not None:
             self.rejected[sample.verdict.reason] += 1
             self._example(sample)
@@ -130,10 +134,8 @@ def with_verdict(sample: Sample, line: bytes | None) -> bytes:
     """
     assert sample.verdict is not None
     told = {**sample.verdict.model_dump(), "row": sample.id}
-    verdict = json.dumps(told, ensure_ascii=True).encode()
     if sample.verdict.reason != UNREADABLE and line is not None:
-        body = line.rstrip()[:-1]
-        return body + (b'"verdict": ' if body.rstrip().endswith(b"{") else b', "verdict": ') + verdict + b"}\n"
+        return with_field(line, "verdict", told) + b"\n"
     held: dict[str, Any] = {}
     if line is None:
         held = {"start": sample.lineage.start, "end": sample.lineage.end}
@@ -143,6 +145,34 @@ def with_verdict(sample: Sample, line: bytes | None) -> bytes:
         except UnicodeDecodeError:
             held = {"line_base64": base64.b64encode(line).decode()}
     return json.dumps({**held, "verdict": told}, ensure_ascii=True).encode() + b"\n"
+
+
+def with_field(line: bytes, name: str, value: Any) -> bytes:
+    """The line of a row with one more field at its end; all other bytes stay."""
+    body = line.rstrip()[:-1]
+    key = f'"{name}": ' if body.rstrip().endswith(b"{") else f', "{name}": '
+    return body + key.encode() + json.dumps(value, ensure_ascii=True).encode() + b"}"
+
+
+def _judged(sample: Sample) -> dict[str, Any]:
+    """What a program wants to know of the judge's word."""
+    told: dict[str, Any] = {
+        "score": sample.score,
+        "scores": sample.scores,
+        "justification": sample.justification,
+        "rubric": sample.rubric,
+        "scored_by": sample.scored_by,
+        "mode": ", ".join(dict.fromkeys(one.mode for one in sample.judgements)),
+    }
+    if sample.spread is not None:
+        told["spread"] = sample.spread
+        told["judgements"] = [
+            {"model": one.model, "score": one.score, "scores": one.scores} for one in sample.judgements
+        ]
+    if sample.claims or sample.faithfulness is not None:
+        told["faithfulness"] = sample.faithfulness
+        told["claims"] = [claim.model_dump() for claim in sample.claims]
+    return told
 
 
 def _line(sample: Sample, source: IO[bytes]) -> bytes | None:

@@ -17,6 +17,7 @@ _PASSED = {
     "select": "kept",
     "check_pairs": "are sound pairs",
     "balance": "are balanced",
+    "review": "accepted by reviewers",
 }
 _ORDER = list(_PASSED)
 
