@@ -176,7 +176,7 @@ def pair_stages(config: Config, models: Models) -> list[Map | Fold]:
     line: list[Map | Fold] = [
         PlanPairs(wanted, config.seed, config.generator.prompts),
         Generate([recipe], models.generator, name="preference"),
-        CheckPairs(config.judge, wanted.min_margin, models.judge, config.generator.prompts),
+        CheckPairs(config.judge, wanted.min_margin, models.judge, config.generator.prompts, models.panel),
     ]
     return [*line, BalanceLength()] if wanted.balance_length else line
 

@@ -96,6 +96,7 @@ def test_a_judge_of_the_generators_family_is_named_loudly_and_refused_where_that
     report = json.loads((tmp_path / "run/report.json").read_text())
     assert any("ONE FAMILY" in said["text"] for said in report["judge_health"]["sentences"])
     assert "ONE FAMILY" in (tmp_path / "run/report.html").read_text()
+    assert "ONE FAMILY" in (tmp_path / "run/export/README.md").read_text()
 
 
 def test_without_an_endpoint_it_says_what_to_name(tmp_path: Path) -> None:

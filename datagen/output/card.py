@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from datagen.output.formats import Format, Part, parts_of
+from datagen.output.report_answers import WARN
 from datagen.output.summary import is_heuristic, uses_model
 from datagen.output.templating import environment
 from datagen.output.text import scrub
@@ -96,6 +97,11 @@ class Card:
             families=_listed(self.families),
             flaws=_listed(self.flaws, "unnamed", "pairs"),
             scored_by=_listed(self.scored_by),
+            warnings=[
+                said["text"]
+                for said in (facts.get("judge_health") or {}).get("sentences") or ()
+                if said["severity"] == WARN
+            ],
             threshold=facts.get("threshold"),
             seed=facts.get("seed"),
             prompts=sorted((facts.get("prompts") or {}).items()),
