@@ -106,8 +106,8 @@ def test_a_new_document_is_the_only_one_asked_about(source: Path, tmp_path: Path
 def test_another_judge_prompt_redoes_only_the_judging(source: Path, tmp_path: Path) -> None:
     run, prompts = tmp_path / "run", tmp_path / "prompts"
     (prompts / "judge").mkdir(parents=True)
-    shipped = (Path(__file__).parent.parent / "prompts" / "judge" / "qa.md.j2").read_text()
-    (prompts / "judge" / "qa.md.j2").write_text(shipped.replace("a strict, fair judge", "a mild judge"))
+    shipped = (Path(__file__).parent.parent / "prompts" / "judge" / "rubric.md.j2").read_text()
+    (prompts / "judge" / "rubric.md.j2").write_text(shipped.replace("a strict, fair judge", "a mild judge"))
     with fake_server(journal=tmp_path / "journal") as server:
         assert datagen(*command(source, run, server)).returncode == 0
         mark = len(server.journal())
