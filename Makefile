@@ -21,7 +21,7 @@ test: setup-dev lint
 	$(PY) -m pytest -n $(JOBS)
 
 test-vllm: setup-dev   ## against real vLLM: its CPU build in an environment of its own, 3.5 GB, made once a machine
-	vllm="$$(scripts/setup-vllm.sh)" && DATAGEN_TEST_VLLM_PYTHON="$$vllm" $(PY) -m pytest tests/vllm/test_real.py -rs
+	vllm="$$(scripts/setup-vllm.sh)" && DATAGEN_TEST_VLLM_PYTHON="$$vllm" $(PY) -m pytest tests/vllm/test_real.py tests/vllm/test_real_judge.py -rs
 
 lint: setup-dev
 	$(PY) -m ruff check .
