@@ -13,6 +13,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
+from datagen.core.bounded_yaml import read_yaml
+
 RUN, SHARDS, EVENTS = "run.yaml", "shards.json", "events.jsonl"
 
 
@@ -112,13 +114,13 @@ def read_shards(folder: Path) -> dict[str, Any]:
 
 def read_run(folder: Path) -> dict[str, Any]:
     """run.yaml as plain values. Raises OSError, or ValueError for what is none."""
-    return RunFile.model_validate(_yaml(folder / RUN)).model_dump()
+    return RunFile.model_validate(read_yaml(folder / RUN)).model_dump()
 
 
 def read_timing(folder: Path) -> dict[str, Any] | None:
     """When earlier sessions of a run worked; None where that is not known."""
     try:
-        run = _yaml(folder / RUN)
+        run = read_yaml(folder / RUN)
         return Timing.model_validate(run["timing"]).model_dump()
     except (OSError, ValueError, LookupError, TypeError):
         return None
@@ -133,12 +135,3 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise ValueError(f"{path.name} is no JSON object")
     return found
-
-
-def _yaml(path: Path) -> Any:
-    import yaml
-
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, RecursionError) as error:
-        raise ValueError(f"{path.name} is no YAML") from error
