@@ -9,7 +9,7 @@ models retype them: single spaces, other quotation marks and dashes, no emphasis
 ellipsis behind. These are to be found. Others are changed in one place, so that they say something else: a digit, the
 front of a number that begins the quote, a word, a "not" put in. These are to be missed; a change that happens to stand
 in the file is left out. Beside our finder: exact search (the floor of what can be missed and of the time), search
-after white space was made single, the rule for evidence of the recipes, and RapidFuzz's partial ratio at 90.
+after white space was made single, and RapidFuzz's partial ratio at 90.
 """
 
 from __future__ import annotations
@@ -22,8 +22,7 @@ import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
-from curation.faithfulness_quotes import Finder
-from datagen.generate.ground import locate
+from datagen.core.quotes import Finder
 
 PER_FILE = 100
 Search = Callable[[str], bool]
@@ -80,7 +79,6 @@ def tools() -> dict[str, Tool]:
     made: dict[str, Tool] = {
         "exact search": lambda text: lambda quote: quote in text,
         "single white space": single,
-        "evidence of recipes": lambda text: lambda quote: locate(quote, text) is not None,
         "ours": ours,
     }
     try:

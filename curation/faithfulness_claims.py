@@ -10,8 +10,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from curation.faithfulness_config import FaithfulnessConfig
-from curation.faithfulness_quotes import Finder
 from curation.faithfulness_source import shown
+from datagen.core.quotes import Finder
 from datagen.core.record import Claim
 from datagen.core.text import scrub
 from datagen.llm import prompts

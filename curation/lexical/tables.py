@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from curation.words import JOINERS, SINGLE, TYPOGRAPHIC, marks
+from curation.words import JOINERS
+from datagen.core.typography import SINGLE, TYPOGRAPHIC, marks
 
 # Kinds of code points. Those of one word: WORD begins it, MARK and JOIN go on with it.
 SIGN, SPACE, WORD, MARK, JOIN, ALONE, NOTHING, SEVERAL = range(8)

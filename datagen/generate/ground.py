@@ -1,77 +1,35 @@
-"""Grounding: where a quote stands in a text, white space and Unicode forms aside."""
+"""Grounding: the evidence of a sample, found in the passages that were shown."""
 
 from __future__ import annotations
 
 import itertools
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from datagen.core.quotes import Finder
 from datagen.core.record import Chunk, Quote, Verdict
 
 STAGE = "ground"  # named in verdicts
 
-# Characters that writers and models exchange freely and that mean the same; targets are ASCII.
-_SAME = str.maketrans(
-    {
-        **dict.fromkeys("\u2018\u2019\u201a\u201b\u2032\u02bc", "'"),
-        **dict.fromkeys("\u201c\u201d\u201e\u201f\u2033\u00ab\u00bb", '"'),
-        **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212", "-"),
-    }
-)
-_DROPPED = frozenset("\u00ad\u200b\u200c\u200d\u2060\ufeff")  # soft hyphen, zero-width characters
-
 
 @lru_cache(maxsize=64)  # the quotes of one chunk come one after another
-def _folded(text: str) -> tuple[str, tuple[int, ...]]:
-    """The text folded (NFKC, one space for any white space, plain quotes and dashes), and for each
-    folded character the position it comes from."""
-    out: list[str] = []
-    places: list[int] = []
-    blank = True  # leading white space goes
-    for place, character in enumerate(text):
-        if character in _DROPPED:
-            continue
-        if character.isspace():
-            if not blank:
-                out.append(" ")
-                places.append(place)
-            blank = True
-            continue
-        blank = False
-        for part in unicodedata.normalize("NFKC", character).translate(_SAME):
-            if part.isspace():
-                continue
-            out.append(part)
-            places.append(place)
-    return "".join(out), tuple(places)
+def _finder(text: str, *, emphasis: bool) -> Finder:
+    return Finder(text, least=0, emphasis=emphasis)
 
 
 def locate(quote: str, text: str) -> tuple[int, int] | None:
-    """Find a quote in a text.
+    """Find words of a text that are used as they stand there, such as an answer that is copied out of it.
 
     Args:
-        quote: as a model gave it; at least two characters that are not white space.
+        quote: as a model gave it; at least two characters that are not white space, or a digit.
         text: the passage.
 
     Returns:
-        ``(start, end)`` in code points of ``text``, the first place; None if it does not stand
-        there, up to white space, NFKC (Unicode Standard Annex 15), quotation marks and dashes.
-        Case and every other character must agree.
+        ``(start, end)`` in code points of ``text``; None if it does not stand there, as of
+        :meth:`datagen.core.quotes.Finder.find` with emphasis told apart.
     """
-    quote = unicodedata.normalize("NFC", quote.strip())
-    wanted = _folded(quote)[0].strip()
-    if len(wanted.replace(" ", "")) < 2:
-        return None
-    start = text.find(quote)
-    if start >= 0:
-        return start, start + len(quote)
-    folded, places = _folded(text)
-    at = folded.find(wanted)
-    if at < 0:
-        return None
-    return places[at], places[at + len(wanted) - 1] + 1
+    return _finder(text, emphasis=False).find(quote)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +65,8 @@ def ground(evidence: Sequence[str], chunk: Chunk, *others: Chunk) -> Grounded:
     places: list[frozenset[int]] = []
     missing: list[str] = []
     for text in dict.fromkeys(evidence):
-        spans = {i: span for i, passage in enumerate(passages) if (span := locate(text, passage.text)) is not None}
+        finders = [_finder(passage.text, emphasis=True) for passage in passages]
+        spans = {i: span for i, finder in enumerate(finders) if (span := finder.find(text)) is not None}
         if not spans:
             missing.append(text)
             continue

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.faithfulness_quotes import LONG, Finder
+from datagen.core.quotes import Finder
 
 SOURCE = "The “pump” holds\n  13 litres — never more. It is made by Ardon. The ﬁlter doesn’t leak below **4.5 bar**."
 
@@ -67,9 +67,55 @@ def test_no_other_number_or_letter_is_made_of_a_part(quote: str, source: str) ->
     assert Finder(source).find(quote) is None
 
 
-def test_a_long_quote_may_break_off_inside_a_word() -> None:
-    assert Finder(SOURCE).find("It is made by Ardon. The filter doesn't le") is not None
-    assert Finder(SOURCE).find("by Ardon. The fil") is None
+@pytest.mark.parametrize(
+    ("quote", "source"),
+    [
+        ("3", "It holds 35 litres."),
+        ("5", "It holds 35 litres."),
+        ("1.5", "It holds 11.5 litres."),
+        ("1.5", "It holds 1.55 litres."),
+        ("1", "version 1.5"),
+        ("5", "version 1.5"),
+        ("1.5", "version 1.5.2"),
+        ("30", "at 12:30"),
+        ("12", "at 12:30"),
+        ("000", "10'000 users"),
+        ("5", "5GB"),
+        ("13", "the 13th"),
+        ("It is made by Ardon. The filter doesn't le", SOURCE),
+        ("It is made by every reader of support", "It is made by every reader of supported files."),
+        ("The pump can", "The pump can't fail."),
+        ("The pump can", "The pump can’t fail."),
+        ("fi", "profile"),
+        ("max_size", "max_sizes"),
+        ("size", "max_size"),
+    ],
+)
+@pytest.mark.parametrize("least", [0, 4])
+@pytest.mark.parametrize("emphasis", [True, False])
+def test_no_quote_is_cut_out_of_a_number_or_a_word(quote: str, source: str, least: int, *, emphasis: bool) -> None:
+    assert Finder(source, least=least, emphasis=emphasis).find(quote) is None
+    assert Finder(f"{source} {quote} x", least=0).find(quote) is not None, "it would be found where it stands"
+
+
+def test_a_place_further_on_that_is_no_cut_is_found() -> None:
+    assert Finder("35 or 3 bar").find("3") == (6, 7)
+    assert Finder("11.5 or 1.5 bar").find("1.5 bar") == (8, 15)
+    assert Finder("It is unsupported. It is supported.").find("supported") == (25, 34)
+    assert Finder("the pump's lid").find("the pump") == (0, 8)
+
+
+def test_short_words_are_quotes_where_that_is_wanted() -> None:
+    assert Finder("Made by Bo.").find("Bo") is None
+    assert Finder("Made by Bo.", least=0).find("Bo") == (8, 10)
+    for nothing in ("", " ", ".", "“”", "…"):
+        assert Finder("a . “” …", least=0).find(nothing) in (None, (4, 6))
+    assert Finder("Made by Bo.", least=0).find("o") is None
+
+
+def test_emphasis_is_told_apart_where_the_place_is_used_as_it_stands() -> None:
+    assert Finder("It holds **13** litres.").find("13 litres") == (11, 22)
+    assert Finder("It holds **13** litres.", emphasis=False).find("13 litres") is None
 
 
 def test_any_script_and_form_can_be_quoted() -> None:
@@ -85,13 +131,15 @@ def test_any_script_and_form_can_be_quoted() -> None:
 
 
 @given(st.text(max_size=80), st.integers(0, 80), st.integers(0, 80))
-def test_a_long_slice_is_always_found_and_a_span_never_leaves_the_text(text: str, a: int, b: int) -> None:
+def test_a_slice_of_whole_words_is_always_found_and_no_other(text: str, a: int, b: int) -> None:
     source = f"{text} and then it was filled to the brim with oil of grade B {text}"
     start, end = sorted((a % len(source), b % len(source)))
-    quote = source[start:end]
-    span = Finder(source).find(quote)
+    span = Finder(source, least=0).find(source[start:end])
     if span is not None:
         assert 0 <= span[0] < span[1] <= len(source)
+        for edge in span:
+            before, after = source[edge - 1 : edge], source[edge : edge + 1]
+            assert not (before.isascii() and before.isalnum() and after.isascii() and after.isalnum())
     middle = "then it was filled to the brim with oil"
     assert Finder(source).find(middle) is not None
 
@@ -117,5 +165,5 @@ def test_long_hostile_sources_cost_little() -> None:
         "“" * 100_000,
     ):
         finder = Finder(source)
-        for quote in (source[:50] + "x1", source[: LONG + 40] + "”?", "x" + source[:200_000]):
+        for quote in (source[:50] + "x1", source[:64] + "”?", "x" + source[:200_000]):
             assert finder.find(quote) is None
