@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from curation.calibrate_threshold import share
-from curation.faithfulness import uncapped
+from curation.faithfulness_cap import uncapped
 from curation.profiles import UNTOUCHED
 from datagen.core.hashing import fraction
 from datagen.core.record import Sample

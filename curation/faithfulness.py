@@ -6,9 +6,9 @@ Long Form Text Generation", EMNLP 2023), with evidence that is checked rather th
 
 from __future__ import annotations
 
-import statistics
 from typing import Any
 
+from curation.faithfulness_cap import STAGE, cap, uncapped
 from curation.faithfulness_claims import Asker, Looked
 from curation.faithfulness_config import FaithfulnessConfig
 from curation.profiles import UNTOUCHED, profile_of
@@ -20,26 +20,7 @@ from datagen.llm.connect import Endpoint
 from datagen.llm.each import ask_each
 from datagen.llm.transcript import transcript
 
-STAGE = "faithfulness"
-CAPPED, UNDETERMINED = "capped", "undetermined"  # kinds of audit
-
-
-def capped(score: float, faithfulness: float | None, config: FaithfulnessConfig) -> float:
-    """The score that a sample may have at most, given its faithfulness. Undetermined caps nothing."""
-    if faithfulness is None or faithfulness >= config.below:
-        return score
-    return min(score, config.cap)
-
-
-def is_capped(sample: Sample) -> bool:
-    """Was the sample's score brought down for its faithfulness?"""
-    return any(a.stage == STAGE and a.kind == CAPPED for a in sample.audits)
-
-
-def uncapped(sample: Sample) -> float | None:
-    """The score before it was brought down: the mean of the judges' scores, or of the criteria where none is kept."""
-    kept = [j.score for j in sample.judgements] or list(sample.scores.values())
-    return statistics.fmean(kept) if kept and is_capped(sample) else sample.score
+UNDETERMINED = "undetermined"  # kind of audit
 
 
 def looks_at(sample: Sample) -> bool:
@@ -110,14 +91,12 @@ class Faithfulness(Map):
 
     def _noted(self, sample: Sample, looked: Looked) -> Sample:
         before = uncapped(sample)
-        score = None if before is None else capped(before, looked.faithfulness, self.config)
         notes = {
             UNDETERMINED: (int(looked.faithfulness is None), looked.undetermined),
             "quote_not_found": (looked.taken_back, ""),
             "claims_left_out": (looked.left_out, ""),
             "source_cut": (int(looked.source_left > 0), f"{looked.source_left} characters not shown"),
             "reply_cut": (int(looked.reply_left > 0), f"{looked.reply_left} characters not shown"),
-            CAPPED: (int(score != before), f"{before or 0:.2f} to {score or 0:.2f}"),
         }
         audits = tuple(
             Audit(stage=self.name, kind=kind, action="none", count=count, example=example)
@@ -127,10 +106,9 @@ class Faithfulness(Map):
         update = {
             "claims": looked.claims,
             "faithfulness": looked.faithfulness,
-            "score": score,
             "audits": tuple(a for a in sample.audits if a.stage != self.name) + audits,
         }
-        return sample.model_copy(update=update)
+        return cap(sample.model_copy(update=update), before, self.config)
 
 
 async def check(

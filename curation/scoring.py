@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from curation.faithfulness_cap import cap
+from curation.faithfulness_config import FaithfulnessConfig
 from curation.judge_config import JudgeConfig
 from curation.profiles import UNTOUCHED
 from curation.rubric import Rubric
@@ -88,9 +90,10 @@ class Weigh(Map):
 
     def __init__(self, config: JudgeConfig, folder: str = "") -> None:
         self.weights = weights_of(config, folder)
+        self.faithfulness = config.faithfulness
 
     def fingerprint(self) -> dict[str, Any]:
-        """The weights."""
+        """The weights. No sample that comes here has a faithfulness in a run, so the cap shapes nothing."""
         return {"weights": self.weights}
 
     def run(self, shard: Shard) -> list[AnyRecord]:
@@ -102,10 +105,18 @@ class Weigh(Map):
             return record
         if record.recipe in UNTOUCHED:
             return record
-        return reweighed(record, self.weights.get(rubric_of(record), {}))
+        return reweighed(record, self.weights.get(rubric_of(record), {}), self.faithfulness)
 
 
-def reweighed(sample: Sample, weights: Mapping[str, float]) -> Sample:
-    """A judged sample with its means by other weights; scores, reasons and everything else stay."""
-    told = put_together(sample, sample.judgements, weights)
-    return sample.model_copy(update={"judgements": told.judgements, "score": told.score, "spread": told.spread})
+def reweighed(sample: Sample, weights: Mapping[str, float], faithfulness: FaithfulnessConfig | None = None) -> Sample:
+    """A judged sample with its means by other weights; scores, reasons and everything else stay.
+
+    Args:
+        sample: judged. Where its claims were looked at already, the cap for low faithfulness holds for the new means
+            as it did for the old ones.
+        weights: of the criteria.
+        faithfulness: the cap; None: by its defaults.
+    """
+    new = put_together(sample, sample.judgements, weights)
+    found = sample.model_copy(update={"judgements": new.judgements, "score": new.score, "spread": new.spread})
+    return cap(found, new.score, faithfulness or FaithfulnessConfig())

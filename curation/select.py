@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from curation.choose import Choice, Pool
+from curation.faithfulness_cap import why_capped
 from curation.profiles import UNTOUCHED
 from curation.select_config import SelectConfig
 from datagen.core.hashing import fraction
@@ -24,7 +25,8 @@ def below(sample: Sample, threshold: float) -> Verdict | None:
         return Verdict(stage="select", reason="unscored", evidence="no score was given")
     if sample.score < threshold:
         worst = min(sample.scores, key=lambda c: (sample.scores[c], c)) if sample.scores else "score"
-        evidence = f"mean {sample.score:.2f} is under {threshold:g}; lowest: {worst} {sample.scores.get(worst, 0):g}"
+        why = why_capped(sample) or f"lowest: {worst} {sample.scores.get(worst, 0):g}"
+        evidence = f"mean {sample.score:.2f} is under {threshold:g}; {why}"
         return Verdict(stage="select", reason="low_score", evidence=evidence)
     return None
 

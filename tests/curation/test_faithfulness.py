@@ -16,10 +16,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curation import faithfulness as module
-from curation.faithfulness import Faithfulness, capped, is_capped, looks_at, uncapped
+from curation.faithfulness import Faithfulness, looks_at
+from curation.faithfulness_cap import capped, is_capped, uncapped, why_capped
 from curation.faithfulness_claims import Asker, Listed, Looked, read
 from curation.faithfulness_config import FaithfulnessConfig
 from curation.faithfulness_source import GAP, shown
+from curation.judge_config import JudgeConfig
+from curation.scoring import Weigh, reweighed
+from curation.select import Select, below
 from datagen.core.record import AnyRecord, Claim, Failure, Judged, Message, Sample, Verdict
 from datagen.engine.config import EngineConfig
 from datagen.engine.events import Events
@@ -133,6 +137,37 @@ def test_low_faithfulness_caps_the_score_and_the_score_before_can_be_had() -> No
     assert not is_capped(one(scored(score=2.0), said(BLUE)))
     without = scored(judgements=(), scores={"a": 4.0, "b": 5.0})
     assert uncapped(one(without, said(BLUE))) == 4.5
+
+
+def test_a_sample_that_the_cap_rejects_says_so() -> None:
+    found = one(scored(), said(MADE, BLUE))
+    (rejected,) = Select(4.0).emit([found])
+    assert isinstance(rejected, Sample)
+    assert rejected.verdict is not None
+    assert rejected.verdict.evidence == (
+        "mean 3.00 is under 4; the judge's 4.50 is capped for faithfulness: the source supports 1 of 2 claims"
+    )
+    low = below(one(scored(score=2.0), said(BLUE)), 4.0)
+    assert low is not None
+    assert "faithfulness" not in low.evidence, "the cap has not brought it down"
+    assert why_capped(scored()) == ""
+
+
+def test_other_weights_keep_the_cap_as_it_is_set() -> None:
+    judgement = Judged(model="jm", mode="integer", scores={"a": 5.0, "b": 4.0}, score=4.5)
+    found = one(scored(judgements=(judgement,), scores=judgement.scores), said(MADE, BLUE))
+    assert (found.score, found.faithfulness) == (3.0, 0.5)
+    again = reweighed(found, {"b": 0.0})
+    assert (again.score, again.judgements[0].score, uncapped(again)) == (3.0, 5.0, 5.0)
+    assert [a.example for a in again.audits if a.kind == "capped"] == ["5.00 to 3.00"]
+    milder = reweighed(found, {"b": 0.0}, FaithfulnessConfig(below=0.4))
+    assert (milder.score, is_capped(milder)) == (5.0, False)
+    lower = reweighed(found, {}, FaithfulnessConfig(cap=2.0))
+    assert (lower.score, uncapped(lower)) == (2.0, 4.5)
+    assert reweighed(found.model_copy(update={"faithfulness": None}), {}).score == 4.5
+    (weighed,) = Weigh(JudgeConfig(weights={"a": 0})).run([found.model_copy(update={"rubric": "grounded@1"})])
+    assert isinstance(weighed, Sample)
+    assert weighed.score == 3.0
 
 
 @given(st.floats(1, 5), st.none() | st.floats(0, 1), st.floats(0, 1), st.floats(1, 5))
