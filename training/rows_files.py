@@ -132,12 +132,12 @@ def _ours(folder: Path) -> list[tuple[str, DataFile]]:
         if match["shard"]:
             seen, _ = shards.setdefault((match["part"], split), (set(), int(match["shards"])))
             seen.add(int(match["shard"]))
-    for (part, split), (seen, count) in shards.items():
+    for (kept, of), (seen, count) in shards.items():
         missing = next((n for n in range(min(count, len(seen) + 1)) if n not in seen), None)
         if missing is not None:
             raise TrainingError(
                 f"{folder} is not whole.",
-                f"Shard {missing} of the {count} of {part}.{split} is missing.",
+                f"Shard {missing} of the {count} of {kept}.{of} is missing.",
                 "Copy it again, or write the export anew with datagen export RUN --format messages.",
             )
     return found

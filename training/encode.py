@@ -1,0 +1,310 @@
+"""Rows as tokens: what is shown to the model, and which of it is learned.
+
+One rule for rows that are too long: a conversation is cut after ``max_length`` tokens and then behind its last learned
+token; one of which nothing learned is left is dropped. A pair is never cut: where the prompt with the longer reply
+does not fit, it is dropped, for a reply without its end would be compared with one that has it.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training import layout
+from training.errors import TrainingError
+from training.layout import Layout, Rendered
+from training.rows import Pair, Row
+from training.rows_formats import Messages
+
+_BATCH = 512  # rows rendered and tokenised at once
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A row that is not trained on. ``tokens`` is its length where it was known, else 0."""
+
+    id: str
+    place: str
+    reason: str
+    tokens: int
+
+
+@dataclass(slots=True)
+class Encoded:
+    """Conversations as tokens, in the order of the rows; every list has one entry a row that is kept.
+
+    Attributes:
+        input_ids: tokens of the conversation.
+        assistant_masks: 1 for a token that is learned (a reply or its end), else 0; as long as the tokens.
+        ids, families: of the rows.
+        lengths: tokens a row *before* cutting, int64, of shape (rows kept,).
+        dropped: the other rows, with reasons.
+        cut: rows that were cut.
+    """
+
+    input_ids: list[list[int]] = field(default_factory=list)
+    assistant_masks: list[list[int]] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)
+    families: list[str] = field(default_factory=list)
+    lengths: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    dropped: list[Dropped] = field(default_factory=list)
+    cut: int = 0
+
+
+@dataclass(slots=True)
+class EncodedPairs:
+    """Pairs as tokens; every list has one entry a pair that is kept.
+
+    Attributes:
+        prompt_ids: the conversation up to where a reply begins.
+        chosen_ids, rejected_ids: the replies, each with its end.
+        ids: of the pairs.
+        lengths: tokens of the prompt with the longer reply, int64, of shape (pairs kept,).
+        dropped: the other pairs, with reasons.
+    """
+
+    prompt_ids: list[list[int]] = field(default_factory=list)
+    chosen_ids: list[list[int]] = field(default_factory=list)
+    rejected_ids: list[list[int]] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)
+    lengths: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    dropped: list[Dropped] = field(default_factory=list)
+
+
+def encode_sft(rows: Iterable[Row], tokenizer: Any, max_length: int) -> Encoded:
+    """Conversations as tokens, with the loss on the replies and the tokens that end them alone.
+
+    Args:
+        rows: read once, a few hundred at a time.
+        tokenizer: prepared by :func:`training.template.prepare`.
+        max_length: tokens a row at most; 0: any.
+
+    Returns:
+        Every row is either encoded or dropped.
+
+    Raises:
+        TrainingError: replies cannot be found in what the tokenizer's template writes.
+    """
+    frame, made, pool = _layout(tokenizer), Encoded(), _Pool(tokenizer)
+    lengths: list[int] = []
+    for batch in _batches(rows):
+        for row, found in zip(batch, _tokens([r.messages for r in batch], tokenizer, frame, pool), strict=True):
+            if isinstance(found, str):
+                made.dropped.append(Dropped(row.id, row.place, found, 0))
+                continue
+            ids, spans = found
+            whole = len(ids)
+            if max_length and whole > max_length:
+                # Behind the last learned token that fits; what follows it would teach nothing.
+                stop = max((min(end, max_length) for start, end in spans if start < max_length), default=0)
+                if not stop:
+                    reason = f"Its prompt alone fills the {max_length:,} tokens of a row."
+                    made.dropped.append(Dropped(row.id, row.place, reason, whole))
+                    continue
+                ids = ids[:stop]
+                made.cut += 1
+            mask = [0] * len(ids)
+            for start, end in spans:
+                end = min(end, len(ids))
+                if start < end:
+                    mask[start:end] = [1] * (end - start)
+            made.input_ids.append(ids)
+            made.assistant_masks.append(mask)
+            made.ids.append(row.id)
+            made.families.append(row.family)
+            lengths.append(whole)
+    made.lengths = np.array(lengths, np.int64)
+    return made
+
+
+def encode_pairs(pairs: Iterable[Pair], tokenizer: Any, max_length: int) -> EncodedPairs:
+    """Pairs as the tokens of a prompt and of two replies with their ends.
+
+    Args, returns, raises: as :func:`encode_sft`; a pair that does not fit whole, or whose replies are the same
+    tokens, is dropped.
+    """
+    frame, made, pool = _layout(tokenizer), EncodedPairs(), _Pool(tokenizer)
+    lengths: list[int] = []
+    for batch in _batches(pairs):
+        talks = [
+            (*pair.prompt, {"role": "assistant", "content": reply})
+            for pair in batch
+            for reply in (pair.chosen, pair.rejected)
+        ]
+        both = iter(_tokens(talks, tokenizer, frame, pool))
+        for pair, chosen, rejected in zip(batch, both, both, strict=True):
+            found = _pair(chosen, rejected, max_length)
+            if isinstance(found, Dropped):
+                made.dropped.append(Dropped(pair.id, pair.place, found.reason, found.tokens))
+                continue
+            prompt, better, worse = found
+            made.prompt_ids.append(prompt)
+            made.chosen_ids.append(better)
+            made.rejected_ids.append(worse)
+            made.ids.append(pair.id)
+            lengths.append(len(prompt) + max(len(better), len(worse)))
+    made.lengths = np.array(lengths, np.int64)
+    return made
+
+
+def shown(encoded: Encoded, tokenizer: Any) -> str:
+    """The learned tokens of the first row as text, for a person to look at.
+
+    Raises:
+        TrainingError: there is no row, or the token that ends a reply is not among them.
+    """
+    if not encoded.input_ids:
+        reasons = sorted({dropped.reason for dropped in encoded.dropped})
+        raise TrainingError(
+            "No row is left to train on.",
+            reasons[0] if reasons else "There was none to begin with.",
+            "Give a larger --set max_length, or other rows.",
+        )
+    end_id = _layout(tokenizer).end_id
+    # A row that was cut may have lost its end: the first that has it, else the first, which is then at fault.
+    pairs = zip(encoded.input_ids, encoded.assistant_masks, strict=True)
+    learned = ([t for t, m in zip(ids, mask, strict=True) if m] for ids, mask in pairs)
+    found = next((tokens for tokens in learned if end_id in tokens), None)
+    if found is None:
+        raise TrainingError(
+            "The token that ends a reply is not learned.",
+            "Every row is cut before the end of its reply.",
+            "Give a larger --set max_length.",
+        )
+    return str(tokenizer.decode(found))
+
+
+class _Familied(Protocol):
+    @property
+    def family(self) -> str: ...
+
+
+F = TypeVar("F", bound=_Familied)
+
+
+def interleave(rows: Sequence[F], seed: int) -> list[F]:
+    """The rows in an order that mixes their families evenly, so that training never sees one in a block.
+
+    Of ``f`` families, one that holds a share ``p`` of the rows holds in any first ``t`` of them ``p * t`` rows, give
+    or take ``1 + p * f / 2``. The order within a family is drawn; the same seed gives the same order.
+    """
+    draw = random.Random(seed)
+    families: dict[str, list[F]] = {}
+    for row in rows:
+        families.setdefault(row.family, []).append(row)
+    placed: list[tuple[float, int, int]] = []
+    members = list(families.values())
+    for number, family in enumerate(members):
+        draw.shuffle(family)
+        placed.extend(((k + 0.5) / len(family), number, k) for k in range(len(family)))
+    placed.sort()
+    return [members[number][k] for _, number, k in placed]
+
+
+class _Pool:
+    """One object for each token number: a list of a million tokens then takes 8 MB, not 36."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self.numbers = list(range(len(tokenizer)))
+        specials = {str(token) for token in tokenizer.added_tokens_decoder.values() if token.special}
+        longest_first = sorted(specials, key=lambda token: (-len(token), token))
+        self.control = re.compile("|".join(map(re.escape, longest_first)) or "(?!)")
+
+    def shared(self, ids: list[int]) -> list[int]:
+        return [self.numbers[i] for i in ids]
+
+
+def _layout(tokenizer: Any) -> Layout:
+    try:
+        return layout.find(tokenizer)
+    except layout.NoLayout as error:
+        raise TrainingError(
+            "The chat template cannot be used for training.",
+            str(error),
+            "Give one that marks replies with {% generation %} by --set chat_template=FILE.jinja.",
+        ) from error
+
+
+R = TypeVar("R")
+
+
+def _batches(rows: Iterable[R]) -> Iterator[list[R]]:
+    batch: list[R] = []
+    for row in rows:
+        batch.append(row)
+        if len(batch) == _BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+Tokens = tuple[list[int], list[tuple[int, int]]]
+
+
+def _tokens(talks: Sequence[Messages], tokenizer: Any, frame: Layout, pool: _Pool) -> list[Tokens | str]:
+    """Tokens of conversations and where in them the replies are, or the reason why not."""
+    found: list[Tokens | str] = [""] * len(talks)
+    sound: list[int] = []
+    for i, messages in enumerate(talks):
+        forged = next((m for message in messages if (m := pool.control.search(message["content"]))), None)
+        if forged:
+            found[i] = f"A text of it holds {forged[0]}, which the tokenizer reads as a control token."
+        else:
+            sound.append(i)
+    rendered = layout.render([talks[i] for i in sound], tokenizer, frame)
+    whole: list[tuple[int, Rendered]] = []
+    for i, one in zip(sound, rendered, strict=True):
+        if isinstance(one, str):
+            found[i] = one
+        else:
+            whole.append((i, one))
+    if not whole:
+        return found
+    batch = tokenizer([one.text for _, one in whole], add_special_tokens=False, verbose=False)
+    for (i, one), encoding in zip(whole, batch.encodings, strict=True):
+        found[i] = _placed(one, encoding, frame, pool)
+    return found
+
+
+def _placed(one: Rendered, encoding: Any, frame: Layout, pool: _Pool) -> Tokens | str:
+    """A token is a reply's if it begins inside it. One that begins before, for a space that starts a reply, is not."""
+    ids, offsets = encoding.ids, encoding.offsets
+    starts = [start for start, _ in offsets]
+    spans = []
+    for start, end in one.spans:
+        first, last = bisect_left(starts, start), bisect_left(starts, end)
+        while first < last and offsets[first][1] <= start:
+            first += 1  # of no width: space before the reply, where a tokenizer trims it off its tokens
+        if frame.end_id not in ids[first:last]:
+            return "The token that ends a reply is not in the reply."
+        spans.append((first, last))
+    return pool.shared(ids), spans
+
+
+def _pair(chosen: Tokens | str, rejected: Tokens | str, max_length: int) -> tuple[list[int], ...] | Dropped:
+    if isinstance(chosen, str):
+        return Dropped("", "", chosen, 0)
+    if isinstance(rejected, str):
+        return Dropped("", "", rejected, 0)
+    (ids, spans), (other, others) = chosen, rejected
+    (start, end), (other_start, other_end) = spans[-1], others[-1]
+    whole = max(end, other_end)
+    prompt = ids[:start]
+    if prompt != other[:other_start]:
+        return Dropped("", "", "The first letters of a reply melt into the prompt's last token.", whole)
+    better, worse = ids[start:end], other[other_start:other_end]
+    if better == worse:
+        return Dropped("", "", "Both replies are the same.", whole)
+    if max_length and start >= max_length:
+        return Dropped("", "", f"Its prompt leaves no room for a reply in {max_length:,} tokens.", whole)
+    if max_length and whole > max_length:
+        return Dropped("", "", f"A reply of it does not fit whole into {max_length:,} tokens.", whole)
+    return prompt, better, worse
