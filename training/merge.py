@@ -184,7 +184,7 @@ def _tokenizer(adapter: Path, base: str | Path) -> PreTrainedTokenizerBase:
 
     source = adapter if (adapter / "tokenizer_config.json").is_file() else base
     try:
-        return AutoTokenizer.from_pretrained(str(source))  # type: ignore[no-any-return]
+        return AutoTokenizer.from_pretrained(str(source))
     except (OSError, ValueError) as error:
         raise TrainingError(
             "The tokenizer cannot be loaded.",

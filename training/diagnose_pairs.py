@@ -1,0 +1,97 @@
+"""Preference training in words: margin, accuracy, and what happens to the probability of the chosen replies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from training.curves import EMPTY, Curve
+from training.diagnose_trend import Finding, shape, text
+
+MARGIN = 0.05
+"""Of the rewards (beta times a difference of log-ratios). At 0.05 a pair is told apart with 51 % by Bradley-Terry."""
+COLLAPSE = 0.2
+"""Share of its log-probability that the chosen reply loses. Some loss is usual in DPO, as both replies become less
+likely (Pal et al. 2024, arXiv:2402.13228); a fifth means that the model has left what it was taught."""
+COIN = 0.55
+"""Of ten and more looks: below it the model tells the pairs apart no better than a coin."""
+WRONG_WAY = 0.4
+EASY_ACCURACY, EASY_MARGIN = 0.995, 8.0
+"""Every pair told apart, with a margin that Bradley-Terry gives 99.97 %: nothing is left to learn from them."""
+
+
+def pair_findings(curves: Mapping[str, Curve]) -> list[Finding]:
+    """What the curves of preference training say. Every one of them may be missing."""
+    margin = curves.get("margin", EMPTY)
+    accuracy = curves.get("accuracy", EMPTY)
+    chosen, rejected = curves.get("chosen_logps", EMPTY), curves.get("rejected_logps", EMPTY)
+    found: list[Finding] = []
+    fallen = _collapse(chosen, rejected, margin)
+    found += fallen
+    if len(margin) >= 4:
+        found += _margin(margin, bool(fallen))
+    if len(accuracy) >= 10:
+        found += _accuracy(accuracy, margin)
+    return found or [_loss(curves.get("loss", EMPTY))]
+
+
+def _margin(margin: Curve, fallen: bool) -> list[Finding]:
+    seen = shape(margin)
+    if seen.change < 0 and seen.clear:
+        said = f"Margin falls from {text(seen.start)} to {text(seen.end)}: it comes to like the rejected replies."
+        fix = "Look whether chosen and rejected are the wrong way round; else lower dpo.learning_rate to a third."
+        return [Finding("bad", said, fix, "dpo", "margin_falls")]
+    if seen.change < MARGIN:
+        said = f"Margin stays near {text(seen.end)}: the two replies are hardly told apart."
+        fix = "Raise dpo.learning_rate three times, or dpo.epochs; look whether the replies of a pair differ at all."
+        return [Finding("watch", said, fix, "dpo", "margin_flat")]
+    if fallen:
+        return []  # its sentence says so already
+    return [Finding("good", f"Margin rises from {text(seen.start)} to {text(seen.end)}.", "", "dpo", "margin_rises")]
+
+
+def _collapse(chosen: Curve, rejected: Curve, margin: Curve) -> list[Finding]:
+    """The chosen replies lose much of their probability: the margin then rises only since the rejected lose more."""
+    if len(chosen) < 4:
+        return []
+    seen = shape(chosen)
+    if not (seen.clear and -seen.change > COLLAPSE * abs(seen.start)):
+        return []
+    rises = len(margin) >= 4 and shape(margin).change > MARGIN
+    both = len(rejected) >= 4 and shape(rejected).change < 0
+    start = "Margin rises, but the chosen" if rises else "The chosen"
+    said = f"{start} log-probability collapses, from {text(seen.start)} to {text(seen.end)}"
+    said += ": both replies become unlikely, the rejected one faster." if rises and both else "."
+    fix = "Lower beta or learning rate (dpo.beta, dpo.learning_rate to a third), or take fewer dpo.epochs."
+    return [Finding("bad", said, fix, "dpo", "collapse")]
+
+
+def _accuracy(accuracy: Curve, margin: Curve) -> list[Finding]:
+    seen = shape(accuracy, mean=True)
+    share = f"{seen.end:.0%} of the pairs"
+    if seen.end < WRONG_WAY:
+        said = f"At the end it prefers the chosen reply in {share} only, less than a coin would."
+        fix = "Look whether chosen and rejected are the wrong way round in the pairs."
+        return [Finding("bad", said, fix, "dpo", "accuracy_low")]
+    if seen.end < COIN:
+        said = f"Accuracy is stuck: at the end it prefers the chosen reply in {share}, as a coin does."
+        fix = "Raise dpo.learning_rate or dpo.epochs; if that does not help, the pairs differ in nothing it can see."
+        return [Finding("watch", said, fix, "dpo", "accuracy_stuck")]
+    if seen.end >= EASY_ACCURACY and len(margin) >= 4 and shape(margin).end > EASY_MARGIN:
+        said = (
+            f"It prefers the chosen reply in all pairs, with a margin of {text(shape(margin).end)}: they are too easy."
+        )
+        fix = "Fewer dpo.epochs do; harder pairs (smaller flaws) would teach more."
+        return [Finding("watch", said, fix, "dpo", "too_easy")]
+    return [Finding("good", f"At the end it prefers the chosen reply in {share}.", "", "dpo", "accuracy")]
+
+
+def _loss(loss: Curve) -> Finding:
+    """Where nothing but the loss was logged."""
+    seen = shape(loss)
+    if seen.change > 0 and seen.clear:
+        fix = "Lower dpo.learning_rate to a third."
+        return Finding("bad", f"Loss rises from {text(seen.start)} to {text(seen.end)}.", fix, "dpo", "rises")
+    if not seen.clear:
+        fix = "Raise dpo.learning_rate three times, or dpo.epochs."
+        return Finding("watch", f"Loss stays at {text(seen.end)}: hardly anything moves.", fix, "dpo", "flat")
+    return Finding("good", f"Loss falls from {text(seen.start)} to {text(seen.end)}.", "", "dpo", "falls")
