@@ -167,11 +167,11 @@ def shown(encoded: Encoded, tokenizer: Any) -> str:
             reasons[0] if reasons else "There was none to begin with.",
             "Give a larger --set max_length, or other rows.",
         )
-    end_id = _layout(tokenizer).end_id
+    ends = _layout(tokenizer).end_ids
     # A row that was cut may have lost its end: the first that has it, else the first, which is then at fault.
     pairs = zip(encoded.input_ids, encoded.assistant_masks, strict=True)
     learned = ([t for t, m in zip(ids, mask, strict=True) if m] for ids, mask in pairs)
-    found = next((tokens for tokens in learned if end_id in tokens), None)
+    found = next((tokens for tokens in learned if not ends.isdisjoint(tokens)), None)
     if found is None:
         raise TrainingError(
             "The token that ends a reply is not learned.",
@@ -283,7 +283,7 @@ def _placed(one: Rendered, encoding: Any, frame: Layout, pool: _Pool) -> Tokens 
         first, last = bisect_left(starts, start), bisect_left(starts, end)
         while first < last and offsets[first][1] <= start:
             first += 1  # of no width: space before the reply, where a tokenizer trims it off its tokens
-        if frame.end_id not in ids[first:last]:
+        if frame.end_ids.isdisjoint(ids[first:last]):
             return "The token that ends a reply is not in the reply."
         spans.append((first, last))
     return pool.shared(ids), spans

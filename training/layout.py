@@ -20,7 +20,7 @@ _MARK = 0xF0000  # the private use planes 15 and 16: no text uses more than a fe
 _MARKS = 0x110000 - _MARK
 _PRIVATE = re.compile("[\U000f0000-\U0010ffff]")
 _HAS_MARKS = re.compile(r"\{%-?\s*generation\s*-?%\}")
-_THINKING = re.compile(r"\s*</?\w*think\w*>\s*")
+_BLOCK = re.compile(r"<[^<>]*>|thought|think")
 _USER, _REPLY, _NEXT, _SYSTEM = "alpha", "bravo", "charlie", "delta"
 
 
@@ -36,7 +36,7 @@ class Layout:
         marked: the template marks replies with ``{% generation %}``.
         folded: it refuses or drops a system message, which then goes before the first user's text.
         end: the text that ends a reply, a control token with any space before it.
-        end_id: that control token.
+        end_id: that control token; ``end_ids`` are it and what may stand for it in the middle of a conversation.
         heads: what may stand between the end of the message before a reply and the reply, by the role of that
             message, the longest first.
         stable: a reply is rendered alike in the middle and at the end of a conversation.
@@ -46,6 +46,7 @@ class Layout:
     folded: bool
     end: str
     end_id: int
+    end_ids: frozenset[int]
     heads: dict[str, tuple[str, ...]]
     stable: bool
 
@@ -61,15 +62,12 @@ class Rendered:
 def find(tokenizer: Any) -> Layout:
     """The layout of a tokenizer's template. Raises :class:`NoLayout`."""
     folded = _folds(tokenizer)
+    if _HAS_MARKS.search(tokenizer.chat_template) and (marked := _marked(tokenizer, folded)):
+        return marked
     end, end_id = _end(tokenizer)
-    talk = _talk(_USER, _REPLY, _NEXT, _REPLY)
     heads, stable = _heads(tokenizer)
-    layout = Layout(False, folded, end, end_id, heads, stable)
-    if _HAS_MARKS.search(tokenizer.chat_template):
-        marked = Layout(True, folded, end, end_id, heads, stable)
-        if _marks_hold(marked, tokenizer):
-            return marked
-    found = render([talk], tokenizer, layout)[0]
+    layout = Layout(False, folded, end, end_id, frozenset({end_id}), heads, stable)
+    found = render([_talk(_USER, _REPLY, _NEXT, _REPLY)], tokenizer, layout)[0]
     if isinstance(found, str):
         raise NoLayout(found)
     return layout
@@ -251,16 +249,10 @@ def _end(tokenizer: Any) -> tuple[str, int]:
     last = write([_talk(_USER, _REPLY)], tokenizer)[0].partition(_REPLY)[2]
     middle = write([_talk(_USER, _REPLY, _NEXT)], tokenizer)[0].partition(_REPLY)[2].partition(_NEXT)[0]
     common = _shared(last, middle)
-    tokens = {str(token): number for number, token in tokenizer.added_tokens_decoder.items()}
-    found = min(
-        ((common.find(token), -len(token), token) for token in tokens if token and token in common), default=None
-    )
+    found = _first_token(common, tokenizer)
     if found is None:
         raise NoLayout("The chat template ends a reply with no control token, so a model would not learn to stop.")
-    at, _, token = found
-    if common[:at].strip():
-        raise NoLayout("The chat template writes text of its own behind a reply.")
-    return common[: at + len(token)], tokens[token]
+    return found
 
 
 def _heads(tokenizer: Any) -> tuple[dict[str, tuple[str, ...]], bool]:
@@ -274,25 +266,48 @@ def _heads(tokenizer: Any) -> tuple[dict[str, tuple[str, ...]], bool]:
         try:
             head = write([messages], tokenizer, ask=True)[0].rpartition(text)[2]
             written = [write([(*messages, *reply[:n])], tokenizer)[0].partition("\uf8ff")[0] for n in (1, 2)]
+            between = [one.rpartition(text)[2] for one in written]
+            found = {_head(head, real) for real in between}
         except NoLayout:
             if role == "assistant":
-                continue  # a template that wants turns to alternate
+                continue  # a template that wants turns to alternate, or joins two replies in a row
             raise
-        between = [one.rpartition(text)[2] for one in written]
         stable = stable and between[0] == between[1]
-        for real in between:
-            shared = _shared(head, real)
-            left = head[len(shared) :]
-            if left and not _THINKING.fullmatch(left):
-                raise NoLayout("The chat template asks for a reply otherwise than it writes one.")
-            heads[role] |= {head, shared}
+        heads[role] |= {head, *found}
     return {role: tuple(sorted(some, key=len, reverse=True)) for role, some in heads.items()}, stable
 
 
-def _marks_hold(layout: Layout, tokenizer: Any) -> bool:
-    """Is each reply marked, with the end of its turn inside?"""
+def _head(asked: str, real: str) -> str:
+    """What the start of a reply shares where it is asked for and where it is written."""
+    shared = _shared(asked, real)
+    left = asked[len(shared) :]
+    if left and ("th" not in left or _BLOCK.sub("", left).strip()):  # the beginning of thoughts may differ
+        raise NoLayout("The chat template asks for a reply otherwise than it writes one.")
+    return shared
+
+
+def _marked(tokenizer: Any, folded: bool) -> Layout | None:
+    """The layout that the template's marks give, if each reply is marked with the end of its turn inside."""
+    layout = Layout(True, folded, "", -1, frozenset(), {}, True)
     found = render([_talk(_USER, _REPLY, _NEXT, _REPLY)], tokenizer, layout)[0]
     if isinstance(found, str) or len(found.spans) != 2:
-        return False
-    replies = [found.text[a:b] for a, b in found.spans]
-    return all(_REPLY + layout.end in reply and _USER not in reply and _NEXT not in reply for reply in replies)
+        return None
+    ends = []
+    for start, stop in found.spans:
+        before, reply, after = found.text[start:stop].partition(_REPLY)
+        token = _first_token(after, tokenizer)
+        if not reply or token is None or _USER in before or _NEXT in before:
+            return None
+        ends.append(token)
+    end, end_id = ends[-1]
+    return Layout(True, folded, end, end_id, frozenset(number for _, number in ends), {}, True)
+
+
+def _first_token(text: str, tokenizer: Any) -> tuple[str, int] | None:
+    """The text up to its first control token, space alone, with that token, and its number."""
+    tokens = {str(token): number for number, token in tokenizer.added_tokens_decoder.items()}
+    places = ((text.find(token), -len(token), token) for token in tokens if token and token in text)
+    found = min(places, default=None)
+    if found is None or text[: found[0]].strip():
+        return None
+    return text[: found[0] + len(found[2])], tokens[found[2]]
