@@ -17,7 +17,7 @@ from datagen.core.text import scrub
 from datagen.llm import prompts
 from datagen.llm.ask import ask
 from datagen.llm.backend import Backend, Request
-from datagen.llm.fence import fence
+from datagen.llm.fence import inert, tag
 from datagen.llm.schema import schema_of
 
 PROMPT = "judge/faithful.md.j2"
@@ -98,18 +98,20 @@ class Asker:
         return shown(source, about, self.config.max_source)
 
     def _put(self, part: str, left: int, reply: str, asked: str, *, several: bool) -> Request:
-        told = reply[: self.config.max_reply]
+        cut, wanted = reply[: self.config.max_reply], asked[: self.config.max_source]
+        part, asked_left, told = inert(part), len(asked) - len(wanted), inert(cut)
+        asked = inert(wanted)
         all_ = f"{part}\n{asked}\n{told}"  # no text may close the fence of another
         messages = self.prompt.render(
             source=part,
-            source_fence=fence("source", all_),
+            source_fence=tag("source", all_),
             source_left=left,
-            asked=asked[: self.config.max_source],
-            asked_left=max(0, len(asked) - self.config.max_source),
-            asked_fence=fence("request", all_),
+            asked=asked,
+            asked_left=asked_left,
+            asked_fence=tag("request", all_),
             reply=told,
-            reply_fence=fence("conversation" if several else "reply", all_),
-            reply_left=len(reply) - len(told),
+            reply_fence=tag("conversation" if several else "reply", all_),
+            reply_left=len(reply) - len(cut),
             several=several,
             max_claims=self.config.max_claims,
         )

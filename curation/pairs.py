@@ -22,7 +22,7 @@ from datagen.llm.ask import Unusable, ask
 from datagen.llm.backend import Backend, CallFailed, Request
 from datagen.llm.connect import Endpoint
 from datagen.llm.each import ask_each
-from datagen.llm.fence import fence
+from datagen.llm.fence import inert, tag
 from datagen.llm.schema import schema_of
 from datagen.llm.transcript import transcript
 
@@ -182,15 +182,16 @@ class CheckPairs(Map):
 
     def request(self, pair: Sample, reply: str) -> Request:
         """The question about one reply. That of the rejected and that of the chosen differ in the reply alone."""
-        conversation = transcript(pair.messages[:-1])
+        passage, conversation, reply = inert(pair.source), inert(transcript(pair.messages[:-1])), inert(reply)
+        all_ = f"{passage}\n{conversation}\n{reply}"  # no text may close the fence of another
         messages = self.prompt.render(
             flaws=[{"name": name, "definition": flaw.definition} for name, flaw in self.flaws.by_name.items()],
-            passage=pair.source,
-            passage_fence=fence("passage", pair.source),
+            passage=passage,
+            passage_fence=tag("passage", all_),
             conversation=conversation,
-            conversation_fence=fence("conversation", conversation),
+            conversation_fence=tag("conversation", all_),
             reply=reply,
-            reply_fence=fence("reply", reply),
+            reply_fence=tag("reply", all_),
         )
         return self.judge.put(self.prompt, messages, self._schema, "flaws", self.name)
 

@@ -18,7 +18,7 @@ from datagen.core.text import scrub
 from datagen.llm import prompts
 from datagen.llm.ask import Unusable, ask
 from datagen.llm.backend import Backend, CallFailed, Request
-from datagen.llm.fence import fence
+from datagen.llm.fence import inert, tag
 from datagen.llm.schema import schema_of
 
 PROMPT = "judge/pairwise.md.j2"
@@ -127,13 +127,14 @@ class Comparer:
         texts = {"source": source, "asked": asked, "first": first, "second": second}
         names = {"source": "source", "asked": "request", "first": "first_reply", "second": "second_reply"}
         limits = {"source": self.config.max_source}
-        shown = {name: text[: limits.get(name, self.config.max_text)] for name, text in texts.items()}
+        cut = {name: text[: limits.get(name, self.config.max_text)] for name, text in texts.items()}
+        shown = {name: inert(text) for name, text in cut.items()}
         # No text may close the fence of another, and both orders have the same fences.
         all_ = "\n".join(sorted(shown.values()))
         values: dict[str, Any] = dict(shown)
         for name, text in texts.items():
-            values[f"{name}_fence"] = fence(names[name], all_)
-            values[f"{name}_left"] = len(text) - len(shown[name])
+            values[f"{name}_fence"] = tag(names[name], all_)
+            values[f"{name}_left"] = len(text) - len(cut[name])
         settings = {"temperature": self.config.temperature, "max_tokens": self.config.max_tokens}
         return Request(
             model=self.model,

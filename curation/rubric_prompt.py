@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +11,7 @@ from curation.rubric import PAIR, Criterion, Rubric
 from curation.rubric_choice import several
 from curation.rubric_reply import REASONS
 from datagen.core.record import Message, Sample
-from datagen.llm.fence import fence
+from datagen.llm.fence import inert, tag
 from datagen.llm.prompts import Prompt
 from datagen.llm.transcript import transcript
 
@@ -48,8 +47,9 @@ def messages(
         explain_first: are reasons asked for before the scores?
         examples: texts of the author, for a rubric that compares with them.
     """
-    texts = _texts(sample, rubric)
-    shown = tuple(examples) if rubric.show_examples else ()
+    texts = {name: inert(text) for name, text in _texts(sample, rubric).items()}
+    shown = tuple(map(inert, examples)) if rubric.show_examples else ()
+    all_ = "\n".join((*texts.values(), *shown))  # no text may open or close the fence of another
     values: dict[str, Any] = {
         "guidance": rubric.guidance,
         "criteria": described,
@@ -59,18 +59,11 @@ def messages(
         "family": sample.family,
         "source_wanted": rubric.show_source and not _held(sample),
         "examples": shown,
-        "example_fence": tag("example", "\n".join(shown)),
+        "example_fence": tag("example", all_),
         **texts,
-        **{f"{name}_fence": tag("section" if name == "heading" else name, text) for name, text in texts.items()},
+        **{f"{name}_fence": tag("section" if name == "heading" else name, all_) for name in texts},
     }
     return prompt.render(**values)
-
-
-def tag(name: str, text: str) -> str:
-    """A tag name that the text neither closes nor seems to close, in whatever spelling a model may take for a tag."""
-    if re.search(rf"[<\uff1c\u2039\u2329\u3008][\W_]{{0,8}}{name}", text, re.IGNORECASE):
-        text = f"{text}<{name}>"  # has the fence take a name with a hash
-    return fence(name, text)
 
 
 def _texts(sample: Sample, rubric: Rubric) -> dict[str, str]:

@@ -20,7 +20,7 @@ from datagen.llm.ask import Unusable, ask
 from datagen.llm.backend import Backend, CallFailed, Request
 from datagen.llm.connect import Endpoint
 from datagen.llm.each import ask_each
-from datagen.llm.fence import fence
+from datagen.llm.fence import inert, tag
 from datagen.llm.schema import schema_of
 
 PROMPT = "judge/contaminated.md.j2"
@@ -98,12 +98,13 @@ class CheckContaminated(Map):
     def request(self, sample: Sample, match: Match) -> Request:
         """The question about one sample."""
         theirs, own = loaded(self.config).texts[match.index], compared(sample, match.method)
+        theirs, own = inert(theirs), inert(own)
         both = f"{theirs}\n{own}"  # neither may close the other's fence
         messages = self.prompt.render(
             evaluation=theirs,
-            evaluation_fence=fence("evaluation_text", both),
+            evaluation_fence=tag("evaluation_text", both),
             sample=own,
-            sample_fence=fence("training_sample", both),
+            sample_fence=tag("training_sample", both),
         )
         settings = {"temperature": self.judge.temperature, "max_tokens": self.judge.max_tokens}
         return Request(

@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 
 from curation.judge import Judge
 from curation.judge_config import JudgeConfig
-from curation.rubric_prompt import PROMPT, tag
+from curation.rubric_prompt import PROMPT
 from datagen.core.record import Rejected, Sample
 from datagen.llm import prompts
 from datagen.llm.backend import Reply, Request
 from datagen.llm.connect import Endpoint
+from datagen.llm.fence import tag
 from tests.curation.make import conversation
 from tests.generate.support import pair
 
