@@ -17,7 +17,10 @@ Part = Literal["sft", "preference"]
 Split = Literal["train", "valid", "test"]
 MAX_LINE = 32 * 2**20
 """Bytes of a line at most: some eight million tokens, longer than any context."""
+MAX_ARRAY = 2**30
+"""Bytes of a file that is one JSON array, which cannot be streamed."""
 _BATCH = 1024  # rows of Parquet in memory at once
+_SUFFIXES = (".jsonl", ".ndjson", ".json", ".parquet")
 _OURS = re.compile(
     r"(?P<part>sft|preference)(\.|/)(?P<split>train|valid|validation|test)"
     r"(?:-(?P<shard>\d{5,})-of-(?P<shards>\d{5,}))?\.(?:jsonl|parquet)"
@@ -72,7 +75,10 @@ def raw_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         TrainingError: a line that is too long, no UTF-8, no JSON or no object; a file that cannot be read.
     """
     try:
-        yield from _parquet(path) if path.suffix == ".parquet" else _jsonl(path)
+        if path.suffix == ".parquet":
+            yield from _parquet(path)
+        else:
+            yield from _array(path) if path.suffix == ".json" and _is_array(path) else _jsonl(path)
     except OSError as error:
         raise TrainingError(
             f"{path} cannot be read.", f"{error.strerror or error}.", "Check the disk and the file's rights."
@@ -148,7 +154,7 @@ def _sorted(files: list[DataFile]) -> list[DataFile]:
 
 
 def _is_data(path: Path) -> bool:
-    return path.suffix in (".jsonl", ".parquet") and path.name not in _NOT_DATA and path.is_file()
+    return path.suffix in _SUFFIXES and path.suffix != ".json" and path.name not in _NOT_DATA and path.is_file()
 
 
 def _split(path: Path) -> Split:
@@ -162,10 +168,10 @@ def _first(path: Path) -> dict[str, Any]:
 
 
 def _readable(path: Path) -> None:
-    if path.suffix not in (".jsonl", ".parquet", ".json", ".ndjson"):
+    if path.suffix not in _SUFFIXES:
         raise TrainingError(
             f"{path} is no file of rows.",
-            "Training reads JSONL and Parquet.",
+            "Training reads .jsonl, .ndjson, .json and .parquet.",
             "Write the rows with datagen export RUN --format messages.",
         )
 
@@ -190,6 +196,33 @@ def _jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                 line = line.removeprefix(b"\xef\xbb\xbf")
             if line.strip():
                 yield number, _object(path, number, line)
+
+
+def _is_array(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"[")
+
+
+def _array(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """A file that is one array of objects, as Alpaca was published; rows are numbered as if each were a line."""
+    if path.stat().st_size > MAX_ARRAY:
+        raise TrainingError(
+            f"{path.name} cannot be read.",
+            f"It is one JSON array of more than {MAX_ARRAY // 2**30} GiB, which must be read whole.",
+            "Write it as JSONL, one object a line.",
+        )
+    try:
+        rows = json.loads(path.read_bytes().removeprefix(b"\xef\xbb\xbf").decode())
+    except (ValueError, RecursionError) as error:
+        raise TrainingError(
+            f"{path.name} cannot be read.",
+            f"It is no whole JSON array of objects ({' '.join(str(error).split())[:120]}).",
+            "Correct it, or write it as JSONL, one object a line, so that the fault can be told by its line.",
+        ) from error
+    for number, row in enumerate(rows, 1):
+        if not isinstance(row, dict):
+            raise _bad_line(path, number, f"it is {kind(row)} where an object should be")
+        yield number, row
 
 
 def _object(path: Path, number: int, line: bytes) -> dict[str, Any]:

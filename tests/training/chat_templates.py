@@ -19,7 +19,8 @@ MARKED = CHATML.replace(
 )
 HEADERS = (
     "{{ bos_token }}{% for m in messages %}{{ '<|head|>' + m['role'] + '<|/head|>\n\n' }}"
-    "{{ m['content'] | trim + '<|eot|>' }}{% endfor %}{% if add_generation_prompt %}{{ '<|head|>assistant<|/head|>\n\n' }}{% endif %}"
+    "{{ m['content'] | trim + '<|eot|>' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|head|>assistant<|/head|>\n\n' }}{% endif %}"
 )
 BRACKETS = (
     "{{ bos_token }}{% for m in messages %}{% if (m['role'] == 'user') != (loop.index0 % 2 == 0) %}"
@@ -31,7 +32,8 @@ SYSTEM_LAST = (
     "{% if messages[0]['role'] == 'system' %}{% set told = messages[0]['content'] + '\n\n' %}"
     "{% set turns = messages[1:] %}{% else %}{% set told = '' %}{% set turns = messages %}{% endif %}{{ bos_token }}"
     "{% for m in turns %}{% if m['role'] == 'user' %}{{ '[INST] ' }}"
-    "{% if loop.last or loop.index0 == turns|length - 2 %}{{ told }}{% endif %}{{ m['content'] + '[/INST]' }}{% else %}{{ ' ' + m['content'] + eos_token }}{% endif %}"
+    "{% if loop.last or loop.index0 == turns|length - 2 %}{{ told }}{% endif %}"
+    "{{ m['content'] + '[/INST]' }}{% else %}{{ ' ' + m['content'] + eos_token }}{% endif %}"
     "{% endfor %}"
 )
 TURNS = (
