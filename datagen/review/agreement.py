@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from curation.agreement import quadratic_kappa
 from datagen.review.queue import Columns
 from datagen.review.store import COUNTING, Line
 
@@ -15,46 +15,17 @@ BULK, IMPORT = "bulk:", "import:"
 """How the names of acts begin that were not a person reading one sample here."""
 
 
-def kappa(pairs: Sequence[tuple[int, int]]) -> float | None:
-    """Cohen's kappa of two raters, unweighted (Cohen 1960, "A coefficient of agreement for nominal scales").
-
-    Args:
-        pairs: what each of the two said of one thing.
-
-    Returns:
-        1 for full agreement, 0 for what chance gives; None where chance alone gives full agreement.
-    """
-    n = len(pairs)
-    if not n:
-        return None
-    seen = sum(a == b for a, b in pairs) / n
-    first, second = Counter(a for a, _ in pairs), Counter(b for _, b in pairs)
-    chance = sum(first[k] * second[k] for k in first) / (n * n)
-    return None if chance >= 1 else (seen - chance) / (1 - chance)
-
-
-def weighted_kappa(pairs: Sequence[tuple[float, float]]) -> float | None:
-    """Cohen's kappa with quadratic weights (Cohen 1968), of scores rounded to 1..5; None where it is undefined."""
-    if not pairs:
-        return None
-    rounded = [(round(a), round(b)) for a, b in pairs]
-    n = len(rounded)
-    first, second = Counter(a for a, _ in rounded), Counter(b for _, b in rounded)
-    seen = sum((a - b) ** 2 for a, b in rounded) / n
-    chance = sum(x * y * (a - b) ** 2 for a, x in first.items() for b, y in second.items()) / (n * n)
-    return None if chance == 0 else 1 - seen / chance
-
-
 def agreement(reviews: Reviews, columns: Columns) -> dict[str, Any]:
     """Agreement on keeping and on scores.
 
     Returns:
         ``people``: ``[{"a", "b", "n", "share", "kappa"}]`` of each two reviewers; ``judge``: ``[{"reviewer", "n",
         "share", "kappa"}]`` of each reviewer with the run's verdict; ``scores``: ``[{"reviewer", "criterion", "n",
-        "bias", "kappa"}]`` with the judge's scores, the bias being the person's mean less the judge's.
+        "bias", "kappa"}]`` with the judge's scores, the bias being the person's mean less the judge's. Kappa is
+        quadratic-weighted, which for yes and no is Cohen's own; None where it is undefined.
     """
-    people: dict[tuple[str, str], list[tuple[int, int]]] = {}
-    judge: dict[str, list[tuple[int, int]]] = {}
+    people: dict[tuple[str, str], list[tuple[float, float]]] = {}
+    judge: dict[str, list[tuple[float, float]]] = {}
     scores: dict[tuple[str, str], list[tuple[float, float]]] = {}
     for n, by in reviews.items():
         read = {name: line for name, line in by.items() if not line.act.startswith(BULK)}
@@ -78,17 +49,18 @@ def agreement(reviews: Reviews, columns: Columns) -> dict[str, Any]:
                 "criterion": criterion,
                 "n": len(pairs),
                 "bias": round(sum(a - b for a, b in pairs) / len(pairs), 3),
-                "kappa": _rounded(weighted_kappa(pairs)),
+                "kappa": _kappa(pairs),
             }
             for (name, criterion), pairs in sorted(scores.items())
         ],
     }
 
 
-def _shared(pairs: Sequence[tuple[int, int]]) -> dict[str, Any]:
+def _shared(pairs: Sequence[tuple[float, float]]) -> dict[str, Any]:
     share = sum(a == b for a, b in pairs) / len(pairs)
-    return {"n": len(pairs), "share": round(share, 3), "kappa": _rounded(kappa(pairs))}
+    return {"n": len(pairs), "share": round(share, 3), "kappa": _kappa(pairs)}
 
 
-def _rounded(value: float | None) -> float | None:
+def _kappa(pairs: Sequence[tuple[float, float]]) -> float | None:
+    value = quadratic_kappa([a for a, _ in pairs], [b for _, b in pairs])
     return None if value is None else round(value, 3)

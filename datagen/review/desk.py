@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from datagen.core.record import Sample
+from datagen.core.reviewed import Final
 from datagen.finished import Finished
 from datagen.review import index as indexes
 from datagen.review.agreement import BULK, agreement
-from datagen.review.queue import Columns, Filter, Mask, Order, decided
+from datagen.review.queue import Columns, Filter, Mask, Order, Where, decided
 from datagen.review.rule import settle
 from datagen.review.search import query
-from datagen.review.store import COUNTING, Decision, Line, Log, State
+from datagen.review.store import Decision, Line, Log, State
 from datagen.review.view import view
 
 OVERALL = "overall"
 """The criterion that people score where the run has none."""
+CHUNK = 1_000
+"""Lines that are taken in at once, while nobody else is served."""
+SOON = 0.05
+"""Seconds that somebody who only looks waits for what others have decided meanwhile."""
 
 
 class Desk:
@@ -41,12 +50,18 @@ class Desk:
         self.index = indexes.Index(indexes.build(finished, tell))
         self.columns = Columns(self.index.rows(), self.threshold)
         self.criteria = sorted(self.columns.scores) or [OVERALL]
+        self.resting = self.index.resting(self.columns.size)
         self.log = Log(folder)
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()
         self._seq = 0
         self._reviews: dict[int, dict[str, Line]] = {}
+        self._outcome: dict[int, Final] = {}
+        self._people: dict[str, Counter[str]] = {}
         self._apart: set[int] = set()
         self._strangers: set[str] = set()
+        self._read: set[int] = set()
+        self._changes = 0
+        self._measuring = threading.Lock()
         self._agreement: tuple[int, dict[str, Any]] = (-1, {})
         self.refresh()
 
@@ -55,19 +70,45 @@ class Desk:
         self.log.close()
         self.index.close()
 
-    def refresh(self) -> None:
-        """Take in what was appended to the log since, by anybody."""
-        with self._lock:
-            for line in self.log.since(self._seq):
-                self._seq = line.seq
-                number = self.columns.number.get(line.sample)
-                if number is None:
-                    self._strangers.add(line.sample)  # of samples that a later run of the same folder made no more
-                    continue
-                by = self._reviews.setdefault(number, {})
-                by[line.reviewer] = line
-                settled = settle(by.values())
-                (self._apart.add if settled and settled.conflict else self._apart.discard)(number)
+    def refresh(self, seconds: float = math.inf) -> None:
+        """Take in what was appended to the log since, by anybody; after ``seconds`` the rest is left for the next."""
+        end = time.monotonic() + seconds
+        while True:
+            seq = self._seq
+            lines = self.log.since(seq, CHUNK)
+            with self._lock:
+                for line in lines:
+                    self._take(line)
+                if lines and self._seq == seq:  # else another thread was faster
+                    self._seq = lines[-1].seq
+            if len(lines) < CHUNK or time.monotonic() > end:
+                return
+
+    def _take(self, line: Line) -> None:
+        number = self.columns.number.get(line.sample)
+        if number is None:
+            self._strangers.add(line.sample)  # of samples that a later run of the same folder made no more
+            return
+        by = self._reviews.setdefault(number, {})
+        old = by.get(line.reviewer)
+        if old is not None and old.seq >= line.seq:
+            return
+        by[line.reviewer] = line
+        counts = self._people.setdefault(line.reviewer, Counter())
+        if old is not None and old.state.decision:
+            counts[old.state.decision] -= 1
+        if line.state.decision:
+            counts[line.state.decision] += 1
+        settled = settle(by.values())
+        if settled:
+            self._outcome[number] = settled.decision
+        else:
+            self._outcome.pop(number, None)
+        (self._apart.add if settled and settled.conflict else self._apart.discard)(number)
+        read = any(not other.act.startswith(BULK) for other in by.values())
+        if read or number in self._read:
+            (self._read.add if read else self._read.discard)(number)
+            self._changes += 1
 
     def select(self, wanted: Filter, reviewer: str, *, blind: bool) -> Mask:
         """Which samples pass a filter."""
@@ -75,28 +116,35 @@ class Desk:
             wanted = wanted.unblinded()
         mask = self.columns.passing(wanted)
         if wanted.text.strip():
-            typed = query(wanted.text)
-            found = self.columns.kept & False
-            if typed:
-                found[self.index.matching(typed)] = True
-            mask &= found
+            mask &= self._holding(query(wanted.text), wanted.where)
         if not wanted.reviewed:
             return mask
-        self.refresh()
+        self.refresh(SOON)
         with self._lock:
             mine = {
                 n: by[reviewer].state.decision
                 for n, by in self._reviews.items()
                 if reviewer in by and by[reviewer].state.decision
             }
-            anybody = [n for n, by in self._reviews.items() if any(x.state.decision in COUNTING for x in by.values())]
-            return decided(mask, wanted.reviewed, mine, anybody, self._apart)
+            return decided(mask, wanted.reviewed, mine, self._outcome, self._apart)
+
+    def _holding(self, typed: str, where: Where) -> Mask:
+        """Which samples hold what was typed: all of it in their messages, or all of it in their source."""
+        found = np.zeros(self.columns.size, bool)
+        if typed and where != "source":
+            found[self.index.matching(typed)] = True
+        if typed and where != "texts":
+            passages = np.zeros(self.columns.size + 1, bool)  # the last one is that of samples without a passage: -1
+            passages[self.index.passages(typed)] = True
+            found |= passages[self.resting]
+        return found
 
     def queue(self, wanted: Filter, order: Order, seed: int, reviewer: str, *, blind: bool) -> list[int]:
         """Numbers of the samples of a filter, in an order."""
         mask = self.select(wanted, reviewer, blind=blind)
         with self._lock:
-            return self.columns.ordered(mask, order, seed, self._apart)
+            apart = set(self._apart)
+        return self.columns.ordered(mask, order, seed, apart)
 
     def sample(self, number: int) -> Sample | None:
         """The sample of a number, or None."""
@@ -113,17 +161,18 @@ class Desk:
 
     def own(self, number: int, reviewer: str) -> Line | None:
         """The reviewer's current line about a sample."""
-        self.refresh()
+        self.refresh(SOON)
         with self._lock:
             return self._reviews.get(number, {}).get(reviewer)
 
     def decide(self, reviewer: str, sample: str, state: State, act: str, seen: int | None) -> Line:
         """Append one decision. Raises Overtaken, or DatagenError where it cannot be written."""
         line = self.log.append(reviewer, [(sample, state)], act, seen=seen)[0]
-        self.refresh()
+        with self._lock:
+            self._take(line)
         return line
 
-    def bulk(self, reviewer: str, numbers: Iterable[int], decision: Decision, act: str) -> int:
+    def bulk(self, reviewer: str, numbers: Sequence[int], decision: Decision, act: str) -> int:
         """Append one decision for many samples, as one act; scores and notes that stand there stay.
 
         Returns:
@@ -131,14 +180,20 @@ class Desk:
         """
         self.refresh()
         entries = []
-        with self._lock:
-            for n in numbers:
-                own = self._reviews.get(n, {}).get(reviewer)
-                scores, note = (own.state.scores, own.state.note) if own else ((), "")
-                entries.append((self.columns.ids[n], State(decision, scores, None, note)))
+        for i in range(0, len(numbers), CHUNK):
+            with self._lock:
+                for n in numbers[i : i + CHUNK]:
+                    own = self._reviews.get(n, {}).get(reviewer)
+                    scores, note = (own.state.scores, own.state.note) if own else ((), "")
+                    entries.append((self.columns.ids[n], State(decision, scores, None, note)))
+        entries.sort(key=lambda entry: entry[0])  # in the order of the log's own index, which is quicker written
         lines = self.log.append(reviewer, entries, BULK + act)
         self.refresh()
         return len(lines)
+
+    def done(self, act: str) -> int:
+        """How many samples a bulk act has decided about already; 0 where there was no such act."""
+        return self.log.done(BULK + act)
 
     def undo(self, reviewer: str, act: str) -> list[Line]:
         """Take back the reviewer's last act; the lines that say so."""
@@ -148,28 +203,34 @@ class Desk:
 
     def progress(self) -> dict[str, Any]:
         """How far the reviewers are, and how far they agree."""
-        self.refresh()
+        self.refresh(SOON)
         with self._lock:
-            people: dict[str, Counter[str]] = {}
-            settled: Counter[str] = Counter()
-            for by in self._reviews.values():
-                for name, line in by.items():
-                    if line.state.decision:
-                        people.setdefault(name, Counter())[line.state.decision] += 1
-                outcome = settle(by.values())
-                if outcome:
-                    settled[outcome.decision] += 1
-            if self._agreement[0] != self._seq:
-                self._agreement = self._seq, agreement(self._reviews, self.columns)
-            return {
+            told = {
                 "seq": self._seq,
                 "total": self.columns.size,
-                "people": {name: dict(counts) for name, counts in sorted(people.items())},
-                "settled": dict(settled),
+                "people": {
+                    name: {what: n for what, n in counts.items() if n}
+                    for name, counts in sorted(self._people.items())
+                    if counts.total()
+                },
+                "settled": dict(Counter(self._outcome.values())),
                 "conflicts": len(self._apart),
                 "strangers": len(self._strangers),
-                "agreement": self._agreement[1],
             }
+        return {**told, "agreement": self._measured()}
+
+    def _measured(self) -> dict[str, Any]:
+        """The agreement; that of before while another thread is measuring it."""
+        if self._agreement[0] != self._changes and self._measuring.acquire(blocking=not self._agreement[1]):
+            try:
+                with self._lock:
+                    changes = self._changes
+                    held = {n: dict(self._reviews[n]) for n in self._read}
+                if self._agreement[0] != changes:
+                    self._agreement = changes, agreement(held, self.columns)
+            finally:
+                self._measuring.release()
+        return self._agreement[1]
 
     def reviews(self) -> list[tuple[int, list[Line]]]:
         """All current lines, by the number of their sample, ascending."""

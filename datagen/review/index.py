@@ -1,20 +1,26 @@
 """The index of a run for its review page, ``RUN/review/index.sqlite``: columns, texts to search, samples to show.
 
+Source passages are indexed once each, since several samples rest on one: that costs less than a third of what a
+column of them beside the messages would, in time, space and search.
+
 Built once from the shards, and again where they changed. It can be deleted at any time: decisions are elsewhere.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import re
 import sqlite3
-import threading
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from datagen.core.errors import UsageError, from_os_error
 from datagen.core.files import TEMPORARY, remove_temporary
@@ -22,10 +28,12 @@ from datagen.core.hashing import digest
 from datagen.core.record import Sample
 from datagen.core.text import scrub
 from datagen.finished import Finished
+from datagen.review.connections import Connections
 from datagen.review.store import FOLDER
 
+Numbers = NDArray[np.int64]
 FILE = "index.sqlite"
-VERSION = 1
+VERSION = 2
 """Of what is built below: another one is built anew."""
 BATCH = 1_000
 SEARCHED = 200_000
@@ -37,7 +45,9 @@ CREATE TABLE samples (
   stage TEXT NOT NULL, reason TEXT NOT NULL, score REAL, spread REAL, variance REAL, scores TEXT NOT NULL
 );
 CREATE TABLE bodies (n INTEGER PRIMARY KEY, body BLOB NOT NULL);
-CREATE VIRTUAL TABLE texts USING fts5(body, document, content='', tokenize='unicode61 remove_diacritics 2');
+CREATE TABLE rests (n INTEGER PRIMARY KEY, passage INTEGER NOT NULL);
+CREATE VIRTUAL TABLE texts USING fts5(body, document, content='', prefix=2, tokenize='unicode61 remove_diacritics 2');
+CREATE VIRTUAL TABLE passages USING fts5(body, content='', prefix=2, tokenize='unicode61 remove_diacritics 2');
 """
 _UNSPACED = re.compile("([\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff])")
 """Scripts written without spaces: each of their characters is a word of its own, here and in what is searched for."""
@@ -107,26 +117,38 @@ def fill(db: sqlite3.Connection, samples: Iterable[Sample], tell: Callable[[str]
     rows: list[tuple[Any, ...]] = []
     bodies: list[tuple[int, bytes]] = []
     texts: list[tuple[int, str, str]] = []
+    rests: list[tuple[int, int]] = []
+    passages: list[tuple[int, str]] = []
+    known: dict[bytes, int] = {}
     n = 0
 
     def flush() -> None:
         db.executemany("INSERT INTO samples VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
         db.executemany("INSERT INTO bodies VALUES (?, ?)", bodies)
+        db.executemany("INSERT INTO rests VALUES (?, ?)", rests)
         db.executemany("INSERT INTO texts (rowid, body, document) VALUES (?, ?, ?)", texts)
-        rows.clear()
-        bodies.clear()
-        texts.clear()
+        db.executemany("INSERT INTO passages (rowid, body) VALUES (?, ?)", passages)
+        for held in (rows, bodies, rests, texts, passages):
+            held.clear()
 
     for n, sample in enumerate(samples, 1):
         rows.append((n - 1, *_row(sample)))
         bodies.append((n - 1, pack(sample)))
         texts.append((n - 1, spaced(searched(sample)), spaced(scrub(sample.lineage.path))))
+        if sample.source:
+            text = _plain(sample.source)
+            key = hashlib.blake2b(text.encode(), digest_size=16).digest()
+            if key not in known:
+                known[key] = len(known)
+                passages.append((known[key], spaced(text)))
+            rests.append((n - 1, known[key]))
         if len(rows) == BATCH:
             flush()
             if n % (10 * BATCH) == 0:
                 tell(f"{n:,} samples indexed")
     flush()
-    db.execute("INSERT INTO texts (texts) VALUES ('optimize')")
+    for table in ("texts", "passages"):
+        db.execute(f"INSERT INTO {table} ({table}) VALUES ('optimize')")
     return n
 
 
@@ -135,13 +157,22 @@ def searched(sample: Sample) -> str:
     parts = [m.content for m in sample.messages]
     if sample.rejected is not None:
         parts.append(sample.rejected.content)
-    return scrub("\n".join(parts)[:SEARCHED]).replace("\0", " ")
+    return _plain("\n".join(parts))
+
+
+def _plain(text: str) -> str:
+    return scrub(text[:SEARCHED]).replace("\0", " ")
 
 
 def pack(sample: Sample) -> bytes:
     """A sample without its vectors, compressed."""
-    kept = sample.model_dump(mode="python", exclude={"sketch", "vector"}, exclude_defaults=True)
-    return zlib.compress(scrub(json.dumps(kept, ensure_ascii=False)).encode(), 1)
+    without = {"sketch", "vector"}
+    try:
+        text = sample.model_dump_json(exclude=without, exclude_defaults=True)
+    except ValueError:  # half a character, which no UTF-8 holds
+        kept = sample.model_dump(mode="python", exclude=without, exclude_defaults=True)
+        text = scrub(json.dumps(kept, ensure_ascii=False))
+    return zlib.compress(text.encode(), 1)
 
 
 def unpack(body: bytes) -> Sample:
@@ -175,30 +206,46 @@ class Index:
     """A built index, read only. Usable from several threads."""
 
     def __init__(self, path: Path) -> None:
-        self._lock = threading.Lock()
-        self._db = _open(path)
+        self._pool = Connections(lambda: _open(path))
 
     def close(self) -> None:
         """Close the file."""
-        with self._lock:
-            self._db.close()
+        self._pool.close()
 
     def rows(self) -> Iterator[tuple[Any, ...]]:
         """``(id, recipe, document, split, stage, reason, score, spread, variance, scores)`` of all, by number."""
-        with self._lock:
-            yield from self._db.execute(
+        with self._pool.one() as db:
+            yield from db.execute(
                 "SELECT id, recipe, document, split, stage, reason, score, spread, variance, scores "
                 "FROM samples ORDER BY n"
             )
 
+    def resting(self, size: int) -> Numbers:
+        """The passage on which each of ``size`` samples rests, by number; -1 where it rests on none."""
+        out: Numbers = np.full(size, -1, np.int64)
+        with self._pool.one() as db:
+            found = db.execute("SELECT n, passage FROM rests").fetchall()
+        if found:
+            table = np.array(found, np.int64)
+            out[table[:, 0]] = table[:, 1]
+        return out
+
     def sample(self, n: int) -> Sample | None:
         """The sample of a number from 0, or None."""
-        with self._lock:
-            found = self._db.execute("SELECT body FROM bodies WHERE n = ?", (n,)).fetchone()
+        with self._pool.one() as db:
+            found = db.execute("SELECT body FROM bodies WHERE n = ?", (n,)).fetchone()
         return unpack(found[0]) if found else None
 
-    def matching(self, query: str) -> Sequence[int]:
-        """Numbers of the samples that an FTS5 query finds."""
-        with self._lock:
-            found = self._db.execute("SELECT rowid FROM texts WHERE texts MATCH ?", (query,))
-            return [row[0] for row in found.fetchall()]
+    def matching(self, query: str) -> Numbers:
+        """Numbers of the samples whose messages or document an FTS5 query finds."""
+        return self._found("texts", query)
+
+    def passages(self, query: str) -> Numbers:
+        """Numbers of the passages that an FTS5 query finds."""
+        return self._found("passages", query)
+
+    def _found(self, table: Literal["texts", "passages"], query: str) -> Numbers:
+        # One text of all numbers: a Python object for each of 100,000 costs more than finding them.
+        with self._pool.one() as db:
+            found = db.execute(f"SELECT group_concat(rowid) FROM {table} WHERE {table} MATCH ?", (query,)).fetchone()
+        return np.fromstring(found[0] or "", dtype=np.int64, sep=",")

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Order = Literal["uncertain", "disagreement", "random", "document"]
 Reviewed = Literal["", "open", "mine", "nobody", "anybody", "accepted", "rejected", "edited", "skipped", "conflict"]
+Where = Literal["", "texts", "source"]
 Mask = NDArray[np.bool_]
 _WIDTH = 0.25
 """Score points by which every score is taken to be unsure, so that a variance of 0 does not outweigh all else."""
@@ -23,6 +24,7 @@ class Filter(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     text: str = Field("", max_length=10_000, description="Words that stand in it.")
+    where: Where = Field("", description="Where they stand: in its messages, its source.")
     recipe: str = Field("", max_length=200, description="The recipe that made it.")
     document: str = Field("", max_length=4_000, description="A part of its document's name.")
     split: Literal["", "train", "valid", "test"] = Field("", description="The split it belongs to.")

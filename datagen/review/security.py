@@ -23,16 +23,18 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 NAMES = ("127.0.0.1", "localhost")
-MOST_BYTES = 16_000_000
-"""Of a request's body."""
+MOST_BYTES = 4_000_000
+"""Of a request's body: it is parsed while nobody else is served."""
 _MOST_SESSIONS = 100
 _SAFE = ("GET", "HEAD")
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'none'; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 )
+CALIBRATION = "/calibration"
+"""A page that was written to the run folder. It carries its style and the policy for it, and is given no script."""
+WRITTEN = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 HEADERS = (
-    (b"content-security-policy", POLICY.encode()),
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"no-referrer"),
@@ -157,9 +159,10 @@ class Guard:
 
         async def guarded(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
-                ours = {name for name, _ in HEADERS}
+                ours = {b"content-security-policy", *(name for name, _ in HEADERS)}
                 kept = [pair for pair in message.get("headers", []) if pair[0].lower() not in ours]
-                message["headers"] = [*kept, *HEADERS, *cookie]
+                policy = WRITTEN if scope["path"] == CALIBRATION else POLICY
+                message["headers"] = [*kept, (b"content-security-policy", policy.encode()), *HEADERS, *cookie]
             await send(message)
 
         if refused is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import socket
+import sys
 import threading
 import webbrowser
 from collections.abc import Callable
@@ -19,6 +20,8 @@ from datagen.review.store import NAMES, clean_name
 
 PORT = 8377
 """Taken where it is free and none was asked for, so that a page that is open finds a server that was started again."""
+_TURN_S = 0.001
+"""Seconds of a thread's turn: a request that takes long leaves room for short ones."""
 
 
 def listen(port: int | None) -> socket.socket:
@@ -81,6 +84,7 @@ def serve(
     if reviewer and not clean_name(reviewer):
         raise UsageError("This is no name for a reviewer.", NAMES + ".", "Give another one with --as.")
     desk = Desk(folder, progress)
+    sys.setswitchinterval(_TURN_S)
     try:
         with contextlib.closing(listen(port)) as bound:
             gate = Gate(bound.getsockname()[1])

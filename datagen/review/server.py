@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,18 +13,17 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, Response
 
-from datagen.core.errors import DatagenError
+from datagen.core.errors import DatagenError, UsageError
 from datagen.core.text import scrub
-from datagen.review.desk import Desk
-from datagen.review.exchange.ratings import write_ratings
+from datagen.review import calibrate
+from datagen.review.desk import SOON, Desk
 from datagen.review.queue import Filter, Order
-from datagen.review.security import Gate, Guard, Session
-from datagen.review.store import FOLDER, NAMES, Edit, Overtaken, State, clean_name
+from datagen.review.security import CALIBRATION, Gate, Guard, Session
+from datagen.review.store import NAMES, Edit, Overtaken, State, clean_name
 from datagen.review.view import criteria_of, is_hidden
 
 STATIC = Path(__file__).parent / "static"
 KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
-RATINGS = "ratings.jsonl"
 WINDOW = 2_000
 """Numbers of a queue that one answer holds."""
 AHEAD = 20
@@ -106,6 +106,7 @@ def make_app(desk: Desk, gate: Gate, *, order: Order = "uncertain", blind: bool 
         blind: keep the judge back until the reviewer has scored.
     """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, default_response_class=Ascii)
+    aside = calibrate.Aside()
 
     def who(request: Request) -> Session:
         session: Session = request.state.session
@@ -178,7 +179,7 @@ def make_app(desk: Desk, gate: Gate, *, order: Order = "uncertain", blind: bool 
 
     @app.get("/api/samples")
     def samples(request: Request, n: Annotated[list[int], Query(max_length=AHEAD)]) -> dict[str, Any]:
-        desk.refresh()
+        desk.refresh(SOON)
         reviewer = who(request).reviewer
         found = [desk.view(number, reviewer, blind=blind) for number in n if 0 <= number < desk.columns.size]
         return {"samples": [shown for shown in found if shown is not None]}
@@ -242,6 +243,10 @@ def make_app(desk: Desk, gate: Gate, *, order: Order = "uncertain", blind: bool 
     @app.post("/api/bulk")
     def bulk(body: Bulk, request: Request) -> Response:
         reviewer = named(request, body.reviewer)
+        done = desk.done(body.act)
+        if done:  # its answer got lost, and it may have moved samples out of its own filter
+            return Ascii({"count": done})
+        desk.refresh()
         numbers = desk.queue(body.filter, "document", 0, reviewer, blind=blind)
         if len(numbers) != body.count:
             told = f"It is {len(numbers):,} samples now, not {body.count:,}. Nothing was done."
@@ -253,8 +258,26 @@ def make_app(desk: Desk, gate: Gate, *, order: Order = "uncertain", blind: bool 
         return {**desk.progress(), "reviewer": who(request).reviewer}
 
     @app.post("/api/ratings")
-    def ratings(_: Request) -> dict[str, Any]:
-        path = desk.folder / FOLDER / RATINGS
-        return {"rows": write_ratings(desk, path), "path": str(path)}
+    def ratings(_: Request) -> Response:
+        return aside_of(calibrate.ratings)
+
+    @app.post("/api/calibrate")
+    def calibrated(_: Request) -> Response:
+        return aside_of(calibrate.calibrate)
+
+    @app.get(CALIBRATION)
+    def calibration() -> Response:
+        path = calibrate.page(desk.folder)
+        if not path.is_file():
+            raise HTTPException(404, "The judge was not calibrated yet.")
+        return FileResponse(path, media_type="text/html")
+
+    def aside_of(work: Callable[[Path], dict[str, Any]]) -> Response:
+        try:
+            return Ascii(aside.run(work, desk.folder))
+        except calibrate.Busy:
+            return Ascii({"error": "It is being done already."}, 409)
+        except UsageError as error:
+            return Ascii({"error": str(error)}, 409)
 
     return Guard(app, gate)

@@ -12,8 +12,7 @@ import contextlib
 import json
 import re
 import sqlite3
-import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +20,7 @@ from typing import Any, Literal, get_args
 
 from datagen.core.errors import DatagenError, StoppedEarly, UsageError
 from datagen.core.text import scrub
+from datagen.review.connections import Connections
 
 FOLDER, FILE = "review", "decisions.sqlite"
 Decision = Literal["", "accepted", "rejected", "edited", "skipped"]
@@ -53,7 +53,18 @@ CREATE TRIGGER IF NOT EXISTS never_changed BEFORE UPDATE ON decisions
 CREATE TRIGGER IF NOT EXISTS never_removed BEFORE DELETE ON decisions
   BEGIN SELECT RAISE(ABORT, 'decisions are never removed'); END;
 """
-_COLUMNS = "seq, time, reviewer, sample, decision, scores, edit, note, blind, act, undoes"
+_VALUES = "time, reviewer, sample, decision, scores, edit, note, blind, act, undoes"
+_COLUMNS = f"seq, {_VALUES}"
+_INSERT = f"INSERT INTO decisions ({_VALUES}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_UNDO = f"""
+INSERT INTO decisions ({_VALUES})
+SELECT ?, now.reviewer, now.sample, coalesce(was.decision, ''), coalesce(was.scores, '{{}}'), coalesce(was.edit, ''),
+       coalesce(was.note, ''), coalesce(was.blind, 0), ?, ?
+FROM decisions AS now LEFT JOIN decisions AS was ON was.seq = (
+  SELECT max(seq) FROM decisions WHERE sample = now.sample AND reviewer = now.reviewer AND seq < now.seq)
+WHERE now.act = ? ORDER BY now.seq
+"""
+_FEW = 100  # rows that are appended as they are
 
 
 def clean_name(typed: str) -> str:
@@ -118,18 +129,22 @@ class Log:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / FOLDER / FILE
-        self._lock = threading.Lock()
         with _told(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=FULL")
-            self._db.executescript(_SCHEMA)
+            self._pool = Connections(self._connect)
+            with self._pool.one() as db:
+                db.executescript(_SCHEMA)
+
+    def _connect(self) -> sqlite3.Connection:
+        db = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("PRAGMA synchronous=FULL")
+        db.execute("PRAGMA temp_store=MEMORY")
+        return db
 
     def close(self) -> None:
         """Close the file."""
-        with self._lock:
-            self._db.close()
+        self._pool.close()
 
     def append(
         self, reviewer: str, entries: Sequence[tuple[str, State]], act: str, *, seen: int | None = None
@@ -150,15 +165,24 @@ class Log:
             Overtaken: the reviewer said something else of that sample meanwhile, in another window.
             DatagenError: the log cannot be written.
         """
-        with self._lock, _told(self.path), self._writing():
-            done = self._of_act(act)
+        now, name = _now(), scrub(reviewer)
+        rows = [(now, name, scrub(sample), *_values(state), act, "") for sample, state in entries]
+        with _told(self.path), self._pool.one() as db, _staged(db, rows) as source, _writing(db):
+            done = _of_act(db, act)
             if done:
                 return done
-            if seen is not None and entries:
-                last = self._last(reviewer, entries[0][0])
+            if seen is not None and rows:
+                last = _last(db, name, rows[0][2])
                 if (last.seq if last else 0) > seen:
                     raise Overtaken(last)
-            return self._insert(reviewer, entries, act)
+            source()
+            end = int(db.execute("SELECT coalesce(max(seq), 0) FROM decisions").fetchone()[0])
+        return [_line((end - len(rows) + 1 + i, *row)) for i, row in enumerate(rows)]
+
+    def done(self, act: str) -> int:
+        """How many lines an act has."""
+        with _told(self.path), self._pool.one() as db:
+            return int(db.execute("SELECT count(*) FROM decisions WHERE act = ?", (act,)).fetchone()[0])
 
     def undo(self, reviewer: str, act: str) -> list[Line]:
         """Take back the reviewer's last act that stands: appends the state before it, for each of its samples.
@@ -166,62 +190,77 @@ class Log:
         Returns:
             The appended lines; none where nothing is left to undo.
         """
-        with self._lock, _told(self.path), self._writing():
-            done = self._of_act(act)
-            if done:
-                return done
-            found = self._db.execute(
-                "SELECT act FROM decisions WHERE reviewer = ? AND undoes = '' AND act NOT IN "
-                "(SELECT undoes FROM decisions WHERE reviewer = ? AND undoes != '') ORDER BY seq DESC LIMIT 1",
-                (reviewer, reviewer),
-            ).fetchone()
-            if found is None:
-                return []
-            entries = []
-            for line in self._of_act(found[0]):
-                before = self._db.execute(
-                    f"SELECT {_COLUMNS} FROM decisions WHERE sample = ? AND reviewer = ? AND seq < ? "
-                    "ORDER BY seq DESC LIMIT 1",
-                    (line.sample, reviewer, line.seq),
-                ).fetchone()
-                entries.append((line.sample, _line(before).state if before else State()))
-            return self._insert(reviewer, entries, act, undoes=found[0])
+        with _told(self.path), self._pool.one() as db:
+            with _writing(db):
+                if not _of_act(db, act):
+                    found = db.execute(
+                        "SELECT act FROM decisions WHERE reviewer = ? AND undoes = '' AND act NOT IN "
+                        "(SELECT undoes FROM decisions WHERE reviewer = ? AND undoes != '') ORDER BY seq DESC LIMIT 1",
+                        (reviewer, reviewer),
+                    ).fetchone()
+                    if found is None:
+                        return []
+                    db.execute(_UNDO, (_now(), act, found[0], found[0]))
+            return _of_act(db, act)
 
-    def since(self, seq: int) -> list[Line]:
-        """All lines after a number, ascending."""
-        with self._lock, _told(self.path):
-            found = self._db.execute(f"SELECT {_COLUMNS} FROM decisions WHERE seq > ? ORDER BY seq", (seq,)).fetchall()
-        return [_line(row) for row in found]
+    def since(self, seq: int, most: int = -1) -> list[Line]:
+        """Lines after a number, ascending; the first ``most`` of them, or all where that is negative."""
+        with _told(self.path), self._pool.one() as db:
+            found = db.execute(f"SELECT {_COLUMNS} FROM decisions WHERE seq > ? ORDER BY seq LIMIT ?", (seq, most))
+            return [_line(row) for row in found.fetchall()]
 
-    @contextlib.contextmanager
-    def _writing(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
 
-    def _insert(self, reviewer: str, entries: Iterable[tuple[str, State]], act: str, undoes: str = "") -> list[Line]:
-        now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        self._db.executemany(
-            "INSERT INTO decisions (time, reviewer, sample, decision, scores, edit, note, blind, act, undoes) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            ((now, scrub(reviewer), scrub(sample), *_values(state), act, undoes) for sample, state in entries),
-        )
-        return self._of_act(act)
+@contextlib.contextmanager
+def _writing(db: sqlite3.Connection) -> Iterator[None]:
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(sqlite3.Error):  # a full disk may have rolled it back already
+            db.execute("ROLLBACK")
+        raise
+    try:
+        db.execute("COMMIT")
+    except BaseException:
+        with contextlib.suppress(sqlite3.Error):
+            db.execute("ROLLBACK")
+        raise
 
-    def _of_act(self, act: str) -> list[Line]:
-        found = self._db.execute(f"SELECT {_COLUMNS} FROM decisions WHERE act = ? ORDER BY seq", (act,))
-        return [_line(row) for row in found]
 
-    def _last(self, reviewer: str, sample: str) -> Line | None:
-        found = self._db.execute(
-            f"SELECT {_COLUMNS} FROM decisions WHERE sample = ? AND reviewer = ? ORDER BY seq DESC LIMIT 1",
-            (sample, reviewer),
-        ).fetchone()
-        return _line(found) if found else None
+@contextlib.contextmanager
+def _staged(db: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) -> Iterator[Callable[[], object]]:
+    """Gives what appends the rows. Many are put into memory first: writers wait for each other only while SQLite
+    copies them from there."""
+    if len(rows) <= _FEW:
+        yield lambda: db.executemany(_INSERT, rows)
+        return
+    db.execute(f"CREATE TEMP TABLE staged AS SELECT {_VALUES} FROM main.decisions LIMIT 0")
+    try:
+        db.execute("BEGIN")
+        db.executemany("INSERT INTO staged VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        db.execute("COMMIT")
+        yield lambda: db.execute(f"INSERT INTO decisions ({_VALUES}) SELECT * FROM staged ORDER BY rowid")
+    finally:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        db.execute("DROP TABLE IF EXISTS temp.staged")
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _of_act(db: sqlite3.Connection, act: str) -> list[Line]:
+    found = db.execute(f"SELECT {_COLUMNS} FROM decisions WHERE act = ? ORDER BY seq", (act,))
+    return [_line(row) for row in found]
+
+
+def _last(db: sqlite3.Connection, reviewer: str, sample: str) -> Line | None:
+    found = db.execute(
+        f"SELECT {_COLUMNS} FROM decisions WHERE sample = ? AND reviewer = ? ORDER BY seq DESC LIMIT 1",
+        (sample, reviewer),
+    ).fetchone()
+    return _line(found) if found else None
 
 
 class Overtaken(Exception):
@@ -258,7 +297,8 @@ def _line(row: Sequence[Any]) -> Line:
     if edit:
         contents, rejected = json.loads(edit)
         changed = Edit(tuple(contents), rejected)
-    state = State(decision, tuple(json.loads(scores).items()), changed, note, bool(blind))
+    given = () if scores == "{}" else tuple(json.loads(scores).items())
+    state = State(decision, given, changed, note, bool(blind))
     return Line(seq, time, reviewer, sample, state, act, undoes)
 
 

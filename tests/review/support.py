@@ -61,7 +61,7 @@ class Server:
 def start(run: Path, *args: str, port: int = 0) -> Server:
     """Start ``datagen review`` and wait for its link."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.review.cli", "review", str(run), "--no-browser", "--port", str(port), *args],
+        [sys.executable, "-m", "datagen", "review", str(run), "--no-browser", "--port", str(port), *args],
         cwd=ROOT,
         env=environment(),
         stdin=subprocess.DEVNULL,
@@ -101,7 +101,7 @@ class Client:
         self, method: str, path: str, body: Any = None, raw: bytes | None = None, **headers: str | None
     ) -> tuple[int, dict[str, str], bytes]:
         """One request: status, headers, body. A header given as None is not sent."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
         data = raw if raw is not None else None if body is None else json.dumps(body).encode()
         sent: dict[str, str | None] = {"Host": f"127.0.0.1:{self.port}", "Cookie": self.cookie or None}
         if method == "POST":

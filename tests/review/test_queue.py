@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +16,11 @@ from hypothesis import strategies as st
 from datagen.core.record import Judged, Sample, Verdict
 from datagen.finished import Finished
 from datagen.review import index as indexes
-from datagen.review.agreement import kappa, weighted_kappa
+from datagen.review.agreement import agreement
 from datagen.review.desk import Desk
 from datagen.review.queue import Columns, Filter
 from datagen.review.search import query
+from datagen.review.store import Line, State
 from tests.output.made import a_sample
 from tests.review.support import with_samples
 
@@ -150,19 +153,53 @@ def test_the_index_is_built_once_and_again_when_the_run_changed(made_run: Path, 
 
 
 @settings(max_examples=25)
-@given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1)), min_size=2, max_size=40))
-def test_kappa_is_scikit_learns(pairs: list[tuple[int, int]]) -> None:
+@given(st.lists(st.tuples(st.booleans(), st.booleans(), st.integers(1, 5), st.integers(1, 5)), min_size=2, max_size=40))
+def test_kappa_is_scikit_learns(drawn: list[tuple[bool, bool, int, int]]) -> None:
     metrics = pytest.importorskip("sklearn.metrics")
-    ours = kappa(pairs)
-    if ours is not None:
-        assert ours == pytest.approx(metrics.cohen_kappa_score(*zip(*pairs, strict=True)), abs=1e-9)
+    columns = Columns([row(n, scores=json.dumps({"c": j})) for n, (_, _, _, j) in enumerate(drawn)], 3)
+
+    def line(who: str, keeps: bool, score: int) -> Line:
+        return Line(1, "", who, "s", State("accepted" if keeps else "rejected", (("c", score),)), "act-0001")
+
+    told = agreement({n: {"A": line("A", a, s), "B": line("B", b, s)} for n, (a, b, s, _) in enumerate(drawn)}, columns)
+    (people,) = told["people"]
+    assert people["n"] == len(drawn)
+    if people["kappa"] is not None:
+        theirs = metrics.cohen_kappa_score([a for a, _, _, _ in drawn], [b for _, b, _, _ in drawn])
+        assert people["kappa"] == pytest.approx(theirs, abs=6e-4)  # it is told to three digits
+    for scored in told["scores"]:
+        if scored["kappa"] is not None:
+            theirs = metrics.cohen_kappa_score(
+                [s for _, _, s, _ in drawn], [s for _, _, _, s in drawn], weights="quadratic", labels=[1, 2, 3, 4, 5]
+            )
+            assert scored["kappa"] == pytest.approx(theirs, abs=6e-4)
 
 
-@settings(max_examples=25)
-@given(st.lists(st.tuples(st.integers(1, 5), st.integers(1, 5)), min_size=2, max_size=40))
-def test_weighted_kappa_is_scikit_learns(pairs: list[tuple[int, int]]) -> None:
-    metrics = pytest.importorskip("sklearn.metrics")
-    ours = weighted_kappa(pairs)
-    if ours is not None:
-        theirs = metrics.cohen_kappa_score(*zip(*pairs, strict=True), weights="quadratic", labels=[1, 2, 3, 4, 5])
-        assert ours == pytest.approx(theirs, abs=1e-9)
+def test_what_was_decided_in_bulk_is_no_agreement() -> None:
+    bulk = Line(1, "", "A", "s", State("accepted"), "bulk:act-0001")
+    told = agreement({0: {"A": bulk, "B": replace(bulk, reviewer="B")}}, Columns([row(0)], 3))
+    assert told == {"people": [], "judge": [], "scores": []}
+
+
+SOURCES = [
+    a_sample("What holds?", "It does.", source="The snapshot restarts the scheduler"),
+    a_sample("And now?", "The snapshot holds.", source="The snapshot restarts the scheduler"),
+    a_sample("Never?", "No.", source=""),
+    a_sample("Half?", "a \ud800 b", source="東京 \ud800 half\0way"),
+]
+
+
+@pytest.mark.parametrize(
+    ("typed", "where", "found"),
+    [
+        ("snapshot", "", [0, 1]), ("snapshot", "texts", [1]), ("snapshot", "source", [0, 1]), ("sched", "", [0, 1]),
+        ("holds snapshot", "", [1]), ("holds scheduler", "", []), ("half way", "source", [3]), ("京", "", [3]),
+        ("no ", "source", []), ("no ", "", [2]), ("", "source", []), ('"restarts the"', "", [0, 1]),
+        ("s", "source", []),
+    ],
+)  # fmt: skip
+def test_search_in_sources(made_run: Path, tmp_path: Path, typed: str, where: Any, found: list[int]) -> None:
+    desk = Desk(with_samples(made_run, tmp_path / "run", SOURCES))
+    asked = Filter(text=typed or '"', where=where)
+    assert desk.queue(asked, "document", 0, "Ana", blind=False) == found
+    desk.close()

@@ -18,9 +18,9 @@ def ratings(desk: Desk) -> Iterator[dict[str, Any]]:
 
     Yields:
         ``id``, ``reviewer``, ``decision``, ``human_scores``, ``blind`` (the judge was hidden), ``how`` (``read``,
-        ``bulk`` or ``import``), the judge's ``scores``, ``score``, ``scored_by``, ``justification``, the run's
-        ``verdict`` (a reason, or ""), ``document``, ``recipe``, ``split``, and ``prompt_length`` and ``length`` (of
-        the reply) in code points.
+        ``bulk`` or ``import``), the judge's ``scores``, ``score``, ``scored_by``, ``rubric``, ``justification``, the
+        run's ``verdict`` (a reason, or ""), ``document``, ``recipe``, ``split``, and ``prompt_length`` and
+        ``length`` (of the reply) in code points.
     """
     for number, lines in desk.reviews():
         sample = desk.sample(number)
@@ -40,6 +40,7 @@ def ratings(desk: Desk) -> Iterator[dict[str, Any]]:
                 "scores": sample.scores,
                 "score": sample.score,
                 "scored_by": sample.scored_by,
+                "rubric": sample.rubric,
                 "justification": sample.justification,
                 "verdict": sample.verdict.reason if sample.verdict else "",
                 "document": sample.lineage.path,

@@ -3,7 +3,7 @@
 import { $, el, count } from "./dom.js";
 import { get, post } from "./api.js";
 
-const FIELDS = ["text", "recipe", "document", "verdict", "reason", "criterion", "reviewed"];
+const FIELDS = ["text", "where", "recipe", "document", "verdict", "reason", "criterion", "reviewed"];
 export const KEYS = [
   ["a", "accept"], ["r", "reject"], ["e", "edit; Ctrl Enter saves, Esc leaves"], ["s", "skip"], ["u", "undo your last act"],
   ["1 … 5", "score the marked criterion, and on to the next"], ["↑ ↓", "mark another criterion"], ["j, →", "next sample"],
@@ -31,7 +31,7 @@ export function fillFilter(run) {
 
 /** How many filters are set, besides the usual one. */
 export function showActive() {
-  const set = FIELDS.filter((field) => field !== "text" && $(field).value !== (field === "reviewed" ? "open" : "")).length
+  const set = FIELDS.filter((field) => field !== "text" && field !== "where" && $(field).value !== (field === "reviewed" ? "open" : "")).length
     + ["least", "most"].filter((field) => $(field).value !== "").length;
   $("active").textContent = set ? ` (${set})` : "";
   document.querySelector(".seed").hidden = $("order").value !== "random";
@@ -51,18 +51,41 @@ export function setUpDialogs() {
   $("people").addEventListener("click", () => { $("people-told").textContent = ""; $("people-dialog").showModal(); });
   $("single").checked = localStorage.getItem("single-keys") !== "off";
   $("single").addEventListener("change", () => localStorage.setItem("single-keys", $("single").checked ? "on" : "off"));
-  $("ratings").addEventListener("click", async () => {
-    try {
-      const told = await post("/api/ratings", {});
-      $("people-told").textContent = `${count(told.rows)} ratings written. Next: datagen judge calibrate ${told.path}`;
-    } catch (error) { $("people-told").textContent = error.message; }
-  });
+  $("ratings").addEventListener("click", () => aside("/api/ratings", "Writing the ratings …", (told) => {
+    $("people-told").textContent = `${count(told.rows)} ${told.rows === 1 ? "rating" : "ratings"} written to ${told.path}`;
+  }));
+  $("calibrate").addEventListener("click", () => aside("/api/calibrate", "Calibrating the judge …", showCalibration));
   $("invite").addEventListener("click", async () => {
     try {
       const told = await post("/api/invite", {});
       $("people-told").textContent = `For one more browser on this machine, once: ${told.link}`;
     } catch (error) { $("people-told").textContent = error.message; }
   });
+}
+
+/** Work that takes a while: its buttons rest meanwhile, and what it says is shown. */
+async function aside(path, telling, show) {
+  const buttons = [$("ratings"), $("calibrate")];
+  const before = document.activeElement;
+  for (const button of buttons) button.disabled = true;
+  $("calibration").replaceChildren();
+  $("people-told").textContent = telling;
+  try { show(await post(path, {})); } catch (error) { $("people-told").textContent = error.message; }
+  for (const button of buttons) button.disabled = false;
+  if (buttons.includes(before)) before.focus(); // a button that rests loses it
+}
+
+function showCalibration(told) {
+  const figure = (value) => (value === null ? "–" : value.toFixed(2));
+  const head = el("tr", {}, ...["", "ratings", "kappa (95 %)", "bias"].map((name) => el("th", { scope: "col" }, name)));
+  const rows = told.criteria.map((one) => el("tr", {}, el("th", { scope: "row" }, one.name), el("td", {}, count(one.ratings)),
+    el("td", {}, one.kappa === null ? "–" : `${figure(one.kappa)}${one.low === null ? "" : ` (${figure(one.low)} to ${figure(one.high)})`}`),
+    el("td", {}, one.bias === null ? "–" : `${one.bias > 0 ? "+" : ""}${figure(one.bias)}`)));
+  $("people-told").textContent = `${count(told.ratings)} ${told.ratings === 1 ? "rating" : "ratings"} of ${count(told.samples)} ${told.samples === 1 ? "sample" : "samples"}.`;
+  $("calibration").replaceChildren(
+    el("table", {}, el("caption", { class: "hidden" }, "The judge beside people"), el("thead", {}, head), el("tbody", {}, ...rows)),
+    el("ul", {}, ...told.sentences.map((sentence) => el("li", {}, sentence))),
+    el("p", {}, el("a", { href: "/calibration", target: "_blank", rel: "noopener" }, "All figures"), ` · ratings in ${told.path}`));
 }
 
 /** Ask for a name until the server takes one. */
