@@ -99,7 +99,7 @@ def thin(curve: Curve, buckets: int = BUCKETS) -> Thin:
     )
 
 
-def ticks(low: float, high: float, count: int = 4) -> list[float]:
+def ticks(low: float, high: float, count: int = 5) -> list[float]:
     """Round numbers (1, 2 or 5 times a power of ten) over a range, the ends inside."""
     span = high - low
     if not span > 0:
@@ -113,14 +113,14 @@ def ticks(low: float, high: float, count: int = 4) -> list[float]:
 
 
 def number(value: float) -> str:
-    """As on an axis: ``"0.05"``, ``"12"``, ``"1.2e-05"``, ``"12k"``."""
-    if value == 0:
-        return "0"
+    """As on an axis: ``"0.05"``, ``"12"``, ``"1.2e-5"``, ``"1,200"``, ``"12k"``."""
+    if abs(value) < 1e-3:
+        return "0" if value == 0 else f"{value:.2g}".replace("e-0", "e-")
     if abs(value) >= 1e9:
         return f"{value / 1e9:.4g}G"
     if abs(value) >= 1e4:
         return f"{value / 1e3:.4g}k"
-    return f"{value:.3g}"
+    return f"{value:,.0f}" if abs(value) >= 1e3 else f"{value:.3g}"
 
 
 def chart(
