@@ -8,6 +8,7 @@ import functools
 import re
 from dataclasses import dataclass
 
+from curation.malicious.inline import Inline, inline
 from curation.malicious.near import enclosed
 
 _FENCED = re.compile(r"(?:^|\n)[ \t>]{0,12}(`{3,}+|~{3,}+)[^\n]*+\n")
@@ -18,7 +19,7 @@ _TALK = re.compile(
     r"\b(?:for example|for instance|e\.g\.|such as|examples?|attack(?:s|er|ers|ing)?|inject(?:ion|ions|ed|s)|payloads?|vulnerab\w+|exploit\w*"
     r"|malicious|saniti[sz]\w+|escap(?:e|es|ed|ing)|xss|cross-site|owasp|prevent\w*|mitigat\w*|defen[cs]es?|jailbreak\w*|phrases?|detect\w*"
     r"|filters?|untrusted|threats?|adversarial|security|tutorial|parameteri[sz]ed|prepared statements?|never|avoid|beware|suspicious|might try"
-    r"|would (?:be|become|return|turn)|could (?:be|become)|called|known as|tag|element|attribute|statement|query|syntax|clause|beispiel|par exemple|ejemplo)\b",
+    r"|would (?:be|become|return|turn)|could (?:be|become)|called|known as|orders? to|forged|hijack\w*|trick(?:s|ed|ing)?|tag|element|attribute|statement|query|syntax|clause|beispiel|par exemple|ejemplo)\b",
     re.IGNORECASE,
 )
 _AROUND = 500  # characters before and after that are read
@@ -52,6 +53,11 @@ class Context:
         if words < 8 or not (_within(self._talk, low, start) or _within(self._talk, end, high)):
             return False
         return self.quoted(start, end) or words >= 20
+
+    @functools.cached_property
+    def inline(self) -> Inline:
+        """The text as the detectors of payloads read it, and its code spans."""
+        return inline(self.text)
 
     @functools.cached_property
     def _words(self) -> list[int]:

@@ -69,6 +69,7 @@ _CALL = re.compile(
     r"|string\s{0,4}\.\s{0,4}fromcharcode|\beval\s{0,4}\(|\batob\s{0,4}\(|\bfunction\([\"'`]|settimeout\s{0,4}\([\"'`]|setinterval\s{0,4}\([\"'`]|constructor\s{0,4}[.\[(]\s{0,4}(?:constructor|[\"'`])|(?:\[\]|\[\"|\['|\(\))\s{0,3}\[[\"'](?:filter|map|find|constructor|sort|at)[\"']\]"
     r"|\blocation\s{0,4}(?:\.href\s{0,4})?=\s{0,4}(?:[\"'`]|name\b|url\b)|innerhtml\s{0,4}=|javascript:/\*|\bxmlhttprequest\b|execscript\s{0,4}\(|\\u0061lert|al\\?u0065rt|\\x61lert|\baler\\?\b|\bal\"\s{0,2}\+|'al'\s{0,2}\+|import\s{0,4}\(\s{0,4}[\"'`]|\.source\b.{0,20}alert|/alert/|/ale/|\bjavascript\b\W{1,8}alert"
 )
+_LISTED = re.compile(r",\s+\w+,?$")  # a word of a list, as in: the model, prompt, and parameters
 _CALL_HINTS = (
     "alert", "prompt", "confirm", "document", "[", "fromcharcode", "eval", "atob", "function", "settimeout", "setinterval",
     "constructor", "location", "innerhtml", "javascript", "xmlhttp", "execscript", "lert", "aler", "ale", "import",
@@ -157,7 +158,7 @@ def signals(text: str) -> Iterator[Signal]:
         yield Signal("script", *found.span(), 0.6 if told else 0.15, "client_template")
     for found in _CALL.finditer(text) if any(hint in text for hint in _CALL_HINTS) else ():
         marked = _MARKUP.search(text, max(0, found.start() - 200), found.end() + 200)
-        weight = 0.5 if short else 0.35 if marked else 0.15
+        weight = 0.5 if short and (bare or not _LISTED.match(found[0])) else 0.35 if marked else 0.15
         yield Signal("script", *found.span(), share * weight, "script_call")
     if short:
         for found in _BROKEN.finditer(text):

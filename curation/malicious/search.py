@@ -167,8 +167,10 @@ def _payloads(kind: str, text: str, around: Context) -> list[Finding]:
     find = _PAYLOADS[kind]
     out = []
     weighed = (
-        replace(s, weight=s.weight * _EXPLAINED) if around.explained(s.start, s.end) else s
-        for s in find(text)
+        replace(s, weight=s.weight * _EXPLAINED)
+        if around.explained(s.start, s.end) or around.inline.shown(s.start, s.end)
+        else s
+        for s in find(around.inline.text)
         if s.weight
     )
     out += together(weighed, 200)

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 from curation.malicious.finding import Signal
 from curation.malicious.fold import lower
+from curation.malicious.inline import quotes_a_word
 
 _S = r"(?:\s|/\*[^*\n]{0,60}\*/|\+|%20|%09|%0a|%0d|%0b|%a0|%2b|\(|--[^\n]{0,40}\n){1,8}"  # what may stand for a blank
 _S0 = r"(?:\s|/\*[^*\n]{0,60}\*/|%20|%09|%0a|\(){0,8}"
@@ -34,7 +35,7 @@ _BREAK = re.compile(
 _QUOTED_LOGIC = re.compile(
     rf"{_Q}\)*{_S0}{_LOGIC}{_S0}\(?{_Q}\w{{0,20}}{_Q}{_S0}(?:=|like|<|>|--|#|;|in\b|$)|{_Q}=?{_Q}?{_S0}{_LOGIC}{_S0}{_Q}\s*$"
 )
-_TAIL = re.compile(rf"^[\w@.%\s-]{{0,24}}{_Q}+[\s)]*(?:;|--|#|/\*|%23|%00|\|\||\))[\s\S]{{0,40}}$")
+_TAIL = re.compile(rf"^[\w@.%\s-]{{0,24}}({_Q}){_Q}*[\s)]*(?:;|--|#|/\*|%23|%00|\|\||\))[\s\S]{{0,40}}$")
 _UNION = re.compile(
     rf"\bun(?:/\*\*/)?ion\b{_S}(?:all|distinct|/\*!\d*)?{_S0}(?:\*/)?{_S0}/?\*?!?\d{{0,5}}sel(?:/\*\*/)?ect(?:\b|(?=char\())"
 )
@@ -165,7 +166,7 @@ def signals(text: str) -> Iterator[Signal]:
             (_WILD, 0.5, "wildcard"),
         ):
             found_one = regex.search(text if regex is _TRUE else stripped)
-            if found_one and not (regex is _TRUE and "``" in text[found_one.start() : found_one.end() + 1]):
+            if found_one and not (regex is _TAIL and quotes_a_word(stripped, found_one.start(1))):
                 at = 0 if regex is _TRUE else len(text) - len(text.lstrip())
                 yield Signal("sql_injection", at + found_one.start(), at + found_one.end(), weight, rule)
 

@@ -30,7 +30,7 @@ class Malicious(Map):
     """Looks for attacks and secrets in documents, chunks or samples; ``produces`` says in which."""
 
     name = STAGE
-    version = 1
+    version = 2
 
     def __init__(self, config: MaliciousConfig, produces: Literal["document", "chunk", "sample"] = "sample") -> None:
         self.config = config
