@@ -65,22 +65,26 @@ def order_agreement(preferences: Iterable[tuple[float, float]]) -> Order:
 
 
 def drift(
-    first: Mapping[str, float | None], second: Mapping[str, float | None], threshold: float | None = None
+    first: Mapping[str, float | None],
+    second: Mapping[str, float | None],
+    threshold: float | Mapping[str, float] | None = None,
 ) -> Drift:
     """How far two judgings of the same samples differ.
 
     Args:
         first, second: sample → score, None where it could not be read. Samples in one of them alone are lost.
-        threshold: from which a sample is kept.
+        threshold: from which a sample is kept, or of each sample its own.
     """
     both = []
-    names = first.keys() | second.keys()
+    flipped = 0
+    names = sorted(first.keys() | second.keys())
     for name in names:
         a, b = first.get(name), second.get(name)
         if a is not None and b is not None:
             both.append((a, b))
+            kept = threshold[name] if isinstance(threshold, Mapping) else threshold
+            flipped += kept is not None and (a >= kept) != (b >= kept)
     changed = sum(math.floor(a + 0.5) != math.floor(b + 0.5) for a, b in both)
-    flipped = sum((a >= threshold) != (b >= threshold) for a, b in both) if threshold is not None else 0
     once = sum((first.get(n) is None) != (second.get(n) is None) for n in names)
     return Drift(
         samples=len(both),

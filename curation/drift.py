@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple
 
-from curation.calibrate_threshold import share
+from curation.calibrate_order import Drift, drift
 from curation.faithfulness_cap import uncapped
 from curation.profiles import UNTOUCHED
 from datagen.core.hashing import fraction
 from datagen.core.record import Sample
 from datagen.llm.ask import Unusable
-from datagen.llm.backend import CallFailed, Request
+from datagen.llm.backend import Backend, CallFailed, Reply, Request
 from datagen.llm.loop import gather_lazily
 
 AGAIN = 1_000_000
 """Added to a request's ``index``: part of its key in the call log, and nothing that the model is shown."""
+SHARE = 0.1
+"""Of the judged samples of a run that are judged again at most, so that a small run is not paid for twice."""
+PURPOSE = "drift"  # under which calls are counted
 IN_FLIGHT = 64
-_SAME = 1e-9  # scores of expected values are sums of floating-point numbers
 
 
 def again(request: Request) -> Request:
@@ -25,106 +28,107 @@ def again(request: Request) -> Request:
     params = dict(request.params)
     if isinstance(params.get("seed"), int):
         params["seed"] += AGAIN
-    return request.model_copy(update={"params": params, "index": request.index + AGAIN})
+    return request.model_copy(update={"params": params, "index": request.index + AGAIN, "purpose": PURPOSE})
 
 
-def drawn(samples: Sequence[Sample], n: int, seed: int) -> list[Sample]:
-    """At most ``n`` samples that a judge has scored, in the order of the input.
+class Again:
+    """A backend that puts every question anew."""
 
-    Which they are depends on their ids and the seed alone, not on their order, so that a run that was stopped, or
-    has other shards, draws the same.
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+
+    async def complete(self, request: Request) -> Reply:
+        """As of :meth:`datagen.llm.backend.Backend.complete`, with :func:`again`."""
+        return await self._backend.complete(again(request))
+
+
+class Twice(NamedTuple):
+    """Two judgings of one sample.
+
+    Attributes:
+        id, rubric: of the sample.
+        before: its score as it was without the cap of faithfulness.
+        after: of the second judging; None where it could not be read.
     """
-    judged = [
-        i
-        for i, s in enumerate(samples)
-        if s.score is not None and s.scored_by.startswith("judge:") and s.recipe not in UNTOUCHED
-    ]
-    judged.sort(key=lambda i: (fraction(["drift", seed, samples[i].id]), samples[i].id, i))
-    return [samples[i] for i in sorted(judged[: max(0, n)])]
+
+    id: str
+    rubric: str
+    before: float
+    after: float | None
 
 
-async def rejudge(
-    samples: Sequence[Sample], score: Callable[[Sample], Awaitable[float | None]], n: int, seed: int
-) -> list[tuple[float, float]]:
-    """Judge a fixed draw of samples again.
+class Draw:
+    """A fixed choice of judged samples, made while they pass: those whose ids have the smallest hashes.
+
+    Which they are depends on their ids and the seed alone, not on their order, so that a run that was stopped, or has
+    other shards, draws the same. Memory: twice as many samples as are drawn.
 
     Args:
-        samples: judged or not; see :func:`drawn`.
+        most: samples to draw.
+        seed: of the choice.
+        share: of the judged samples that are drawn at most, in 0..1.
+    """
+
+    def __init__(self, most: int, seed: int = 0, share: float = 1.0) -> None:
+        self.most, self.seed, self.share = max(0, most), seed, share
+        self.judged = 0
+        self._held: dict[str, Sample] = {}
+
+    def see(self, sample: Sample) -> None:
+        """Look at a sample: one that a judge has scored may be drawn, but no pair that has its parent's score."""
+        if sample.score is None or not sample.scored_by.startswith("judge:"):
+            return
+        if sample.recipe in UNTOUCHED or sample.parent or sample.id in self._held:
+            return
+        self.judged += 1
+        self._held[sample.id] = sample
+        if len(self._held) > 2 * self.most + IN_FLIGHT:
+            self._held = {name: self._held[name] for name in self._ranked()[: self.most]}
+
+    def drawn(self) -> list[Sample]:
+        """What was drawn, in an order of its own."""
+        most = min(self.most, int(self.judged * self.share))
+        return [self._held[name] for name in self._ranked()[:most]]
+
+    def _ranked(self) -> list[str]:
+        return sorted(self._held, key=lambda name: (fraction(["drift", self.seed, name]), name))
+
+
+async def rejudge(samples: Sequence[Sample], score: Callable[[Sample], Awaitable[float | None]]) -> list[Twice]:
+    """Judge samples again.
+
+    Args:
+        samples: judged; see :class:`Draw`.
         score: asks for the score of one sample anew (with :func:`again`); None, ``Unusable`` or ``CallFailed`` where
             there is no readable answer.
-        n: how many at most.
-        seed: of the draw.
 
     Returns:
-        The score before, as it was without the cap of faithfulness, and after, of each sample that could be read, in
-        the order of the input.
+        Both scores of each, in the order of the input.
 
     Raises:
         datagen.core.errors.DatagenError: what ``score`` raises of it; the rest is cancelled.
     """
 
-    async def one(sample: Sample) -> tuple[float, float] | None:
+    async def one(sample: Sample) -> Twice | None:
         before = uncapped(sample)
         try:
             after = await score(sample)
         except (Unusable, CallFailed):
-            return None
-        return None if before is None or after is None else (before, after)
+            after = None
+        return None if before is None else Twice(sample.id, sample.rubric.rpartition("@")[0], before, after)
 
-    found = await gather_lazily(one, drawn(samples, n, seed), IN_FLIGHT)
-    return [pair for pair in found if pair is not None]
-
-
-@dataclass(frozen=True, slots=True)
-class Drift:
-    """How far two judgings of the same samples agree.
-
-    Attributes:
-        drawn: samples that were to be judged again.
-        pairs: those of them that it gave a readable answer to.
-        flips: of these, how many were on the other side of the threshold the second time.
-        flip_rate: their share in 0..1; None where there are no pairs.
-        low, high: its Wilson interval at 95 % (E. B. Wilson, "Probable Inference, the Law of Succession, and
-            Statistical Inference", 1927), which is right for small counts and for no flip at all.
-        same: share of scores that did not change at all.
-        change: mean of after less before, in points: is the second judging milder?
-        distance: mean size of the change, in points.
-    """
-
-    drawn: int
-    pairs: int
-    flips: int
-    flip_rate: float | None = None
-    low: float | None = None
-    high: float | None = None
-    same: float | None = None
-    change: float | None = None
-    distance: float | None = None
+    return [found for found in await gather_lazily(one, samples, IN_FLIGHT) if found is not None]
 
 
-def measure(pairs: Sequence[tuple[float, float]], threshold: float, asked: int | None = None) -> Drift:
+def measure(found: Sequence[Twice], threshold: float, by_rubric: Mapping[str, float] = MappingProxyType({})) -> Drift:
     """What two judgings of the same samples say.
 
     Args:
-        pairs: score before and after, as :func:`rejudge` gives them.
-        threshold: least score of a kept sample.
-        asked: samples that were drawn; as many as ``pairs`` if None.
+        found: as :func:`rejudge` gives them.
+        threshold, by_rubric: least score of a kept sample, and of those that were judged by certain rubrics.
     """
-    n = len(pairs)
-    asked = n if asked is None else asked
-    flips = sum((before >= threshold) != (after >= threshold) for before, after in pairs)
-    if not n:
-        return Drift(drawn=asked, pairs=0, flips=0)
-    changes = [after - before for before, after in pairs]
-    rate = share(flips, n)
-    return Drift(
-        drawn=asked,
-        pairs=n,
-        flips=flips,
-        flip_rate=rate.value,
-        low=rate.low,
-        high=rate.high,
-        same=sum(abs(change) < _SAME for change in changes) / n,
-        change=sum(changes) / n,
-        distance=sum(map(abs, changes)) / n,
+    return drift(
+        {one.id: one.before for one in found},
+        {one.id: one.after for one in found},
+        {one.id: by_rubric.get(one.rubric, threshold) for one in found},
     )

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Coroutine, Sequence
 from typing import Any, NamedTuple, TypeVar
 
+from curation.drift import Again
 from curation.judge_config import JudgeConfig
 from curation.profiles import UNTOUCHED
 from curation.rubric import Criterion, Rubric
@@ -160,17 +161,18 @@ class Judge(Map):
             return unscored(self.name, sample, *bad)
         return [self._scored(sample, rubric, good), *(failure(self.name, sample, error) for error in bad)]
 
-    async def scored(self, backend: Backend, sample: Sample) -> Sample:
+    async def scored(self, backend: Backend, sample: Sample, *, again: bool = False) -> Sample:
         """The sample with its scores.
 
         Args:
             backend: of the first judge; those of a panel are opened here.
             sample: what is judged.
+            again: put each question anew, as :func:`curation.drift.again` does.
 
         Raises:
             Unusable, CallFailed: there is no readable judgement.
         """
-        rubric, said = await self._asked(backend, sample)
+        rubric, said = await self._asked(backend, sample, again=again)
         good = [one for one in said if isinstance(one, Judged)]
         for error in said if not good else ():
             if not isinstance(error, Judged):
@@ -181,10 +183,12 @@ class Judge(Map):
         found = put_together(sample, judgements, rubric.weights(self.config.weights))
         return found.model_copy(update={"rubric": rubric.label})
 
-    async def _asked(self, backend: Backend, sample: Sample) -> tuple[Rubric, list[Judged | Unreadable]]:
+    async def _asked(
+        self, backend: Backend, sample: Sample, *, again: bool = False
+    ) -> tuple[Rubric, list[Judged | Unreadable]]:
         rubric = self.rubrics.of(sample)
         judges = [(backend, self.endpoint), *((open_backend(endpoint), endpoint) for endpoint in self.panel)]
-        asked = [self._one(asked, endpoint.model, sample, rubric) for asked, endpoint in judges]
+        asked = [self._one(Again(one) if again else one, endpoint.model, sample, rubric) for one, endpoint in judges]
         return rubric, await _together(asked)
 
     async def _one(self, backend: Backend, model: str, sample: Sample, rubric: Rubric) -> Judged | Unreadable:

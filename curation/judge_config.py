@@ -6,7 +6,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from curation.drift_config import DriftConfig
 from curation.faithfulness_config import FaithfulnessConfig
+from curation.pairwise_config import CheckOrderConfig
 from datagen.core.section import Section
 
 
@@ -52,6 +54,8 @@ class JudgeConfig(Section):
 
     strict: bool = Field(False, description="Refuse a judge of the generator's own family of models.")
     faithfulness: FaithfulnessConfig = FaithfulnessConfig()
+    swap: CheckOrderConfig = CheckOrderConfig()
+    drift: DriftConfig = DriftConfig()
 
     @model_validator(mode="after")
     def _mean_of_different_replies(self) -> Self:

@@ -116,7 +116,7 @@ class Comparer:
     def fingerprint(self) -> dict[str, Any]:
         """Configuration, prompts and model."""
         shown = {p.name: p.sha256 for p in (self.prompt, self.repair)}
-        return {**self.config.model_dump(exclude={"enabled"}), "prompts": shown, "model": self.model}
+        return {**self.config.model_dump(), "prompts": shown, "model": self.model}
 
     @cached_property
     def _schema(self) -> dict[str, Any]:

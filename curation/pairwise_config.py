@@ -20,6 +20,8 @@ class PairwiseConfig(Section):
 
 
 class CheckOrderConfig(PairwiseConfig):
-    """Ask of each preference pair, in both orders, which reply is better; noted in the pair, rejects none."""
+    """Does the judge prefer the same reply when the two change places? Asked of some preference pairs; rejects none."""
 
-    enabled: bool = Field(False, description="Ask, with two more calls of the judge's model for each pair.")
+    share: float = Field(
+        0.1, ge=0, le=1, description="Share of the pairs that are compared, with two calls each; 1: all, 0: none."
+    )

@@ -9,6 +9,7 @@ from typing import Any
 from curation.pairwise import Comparer, Comparison
 from curation.pairwise_config import CheckOrderConfig
 from curation.profiles import UNTOUCHED
+from datagen.core.hashing import fraction
 from datagen.core.record import AnyRecord, Failure, Sample
 from datagen.core.stage import Map, Shard
 from datagen.llm.ask import Unusable
@@ -22,35 +23,44 @@ _NOTED = re.compile(r"(?:win|tie|lose): ([+-]\d\.\d) chosen first, ([+-]\d\.\d) 
 
 
 class CheckOrder(Map):
-    """Compares chosen and rejected reply of every pair that has no verdict. It notes what comes out, and rejects none.
+    """Compares chosen and rejected reply of a share of the pairs that have no verdict. It notes what comes out, and
+    rejects none. Which pairs they are depends on their ids and the seed alone.
 
     Args:
         config: its own.
         endpoint: the judge's model, resolved.
         folder: the user's prompts folder, or "".
+        seed: of the choice.
     """
 
     name = "check_order"
-    version = 1
+    version = 2
     produces = "sample"
     waits = True
 
-    def __init__(self, config: CheckOrderConfig, endpoint: Endpoint, folder: str = "") -> None:
+    def __init__(self, config: CheckOrderConfig, endpoint: Endpoint, folder: str = "", seed: int = 0) -> None:
         self.endpoint = endpoint
+        self.share = config.share
+        self.seed = seed
         self.comparer = Comparer(config, endpoint.model, folder)
 
     def fingerprint(self) -> dict[str, Any]:
-        """That of the comparison."""
-        return self.comparer.fingerprint()
+        """That of the comparison, and the seed."""
+        return {**self.comparer.fingerprint(), "seed": self.seed}
 
     def run(self, shard: Shard) -> list[AnyRecord]:
         """The shard with what was found, each unreadable answer followed by itself as a failure of 0 samples."""
-        waiting = {i: r for i, r in enumerate(shard) if isinstance(r, Sample) and _is_pair(r)}
+        waiting = {i: r for i, r in enumerate(shard) if isinstance(r, Sample) and self._looks_at(r)}
         if not waiting:
             return list(shard)
         results = ask_each(self.name, self.endpoint, list(waiting.values()), self.check)
         checked = dict(zip(waiting, results, strict=True))
         return [record for i, before in enumerate(shard) for record in checked.get(i, [before])]
+
+    def _looks_at(self, sample: Sample) -> bool:
+        if sample.verdict is not None or sample.rejected is None or sample.recipe in UNTOUCHED:
+            return False
+        return self.share >= 1 or fraction([self.name, self.seed, sample.id]) < self.share
 
     async def check(self, backend: Backend, pair: Sample) -> list[AnyRecord]:
         """One pair, with what was found under ``order``."""
@@ -85,10 +95,6 @@ def noted(samples: Iterable[Sample]) -> list[tuple[float, float]]:
     :func:`curation.pairwise_rate.preferences`."""
     texts = (s.rejected.checks.get(CHECK, "") for s in samples if s.rejected is not None)
     return [(float(m[1]), float(m[2])) for text in texts if (m := _NOTED.fullmatch(text))]
-
-
-def _is_pair(sample: Sample) -> bool:
-    return sample.verdict is None and sample.rejected is not None and sample.recipe not in UNTOUCHED
 
 
 def _noted(pair: Sample, text: str) -> Sample:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from datagen.config import Config
-from datagen.core.errors import UsageError
+from datagen.core.errors import StoppedEarly, UsageError
+from datagen.core.hashing import digest
+from datagen.core.record import AnyRecord, Sample
 from datagen.core.stage import Fold, Map
 from datagen.models import Models
 
@@ -47,3 +50,79 @@ def thresholds(config: Config, models: Models) -> dict[str, float]:
     from curation.scoring import thresholds_of
 
     return thresholds_of(config.judge, config.generator.prompts) if models.judge is not None else {}
+
+
+def order_check(config: Config, models: Models) -> list[Map | Fold]:
+    """The comparison of pairs in both orders, where some of them are wanted."""
+    if models.judge is None or not config.judge.swap.share:
+        return []
+    from curation.pairwise_stage import CheckOrder
+
+    return [CheckOrder(config.judge.swap, models.judge, config.generator.prompts, config.seed)]
+
+
+def drift(
+    config: Config,
+    models: Models,
+    place: Any,
+    records: Callable[[], Iterable[AnyRecord]],
+    before: Any,
+    note: Callable[[str], None],
+) -> dict[str, Any] | None:
+    """Judge some of a run's samples again, once everything else is done.
+
+    What was asked before is in the call log; what came of it is known from ``before``, so that the same run asks
+    nothing twice. A batch is not sent for it, as it may take a day.
+
+    Args:
+        place: what the records follow from, as JSON values.
+        records: gives all records after the last stage.
+        before: what this function returned for the same run in an earlier session, or None.
+        note: shows a line.
+
+    Returns:
+        ``{"key", "samples": [{"id", "before", "after", "threshold"}]}``, with the scores without any cap and None for
+        what could not be read; None where nobody judges, nothing is drawn, or the run had to stop asking.
+    """
+    wanted = config.judge.drift.samples
+    if models.judge is None or not wanted or models.judge.batch:
+        return None
+    from curation.drift import SHARE, Draw, rejudge
+    from curation.judge import Judge
+    from datagen.llm.connect import open_backend
+    from datagen.llm.loop import run
+
+    judge = Judge(config.judge, models.judge, config.generator.prompts, models.panel)
+    least = thresholds(config, models)
+    settings = [wanted, config.seed, judge.fingerprint(), config.judge.threshold, least]
+    key = digest([place, settings])
+    if isinstance(before, dict) and before.get("key") == key:
+        return before
+    draw = Draw(wanted, config.seed, SHARE)
+    for record in records():
+        if isinstance(record, Sample):
+            draw.see(record)
+    drawn = draw.drawn()
+    if not drawn:
+        return None
+    backend = open_backend(models.judge)
+
+    async def score(sample: Sample) -> float | None:
+        return (await judge.scored(backend, sample, again=True)).score
+
+    note(f"Judging {len(drawn):,} of {draw.judged:,} samples again, to see whether the judge says the same twice.")
+    try:
+        found = run(rejudge(drawn, score))
+    except StoppedEarly as error:
+        note(f"Whether the judge says the same twice could not be found out: {error.what}")
+        return None
+    rows = [
+        {
+            "id": one.id,
+            "before": one.before,
+            "after": one.after,
+            "threshold": least.get(one.rubric, config.judge.threshold),
+        }
+        for one in found
+    ]
+    return {"key": key, "samples": rows}

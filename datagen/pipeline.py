@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +16,7 @@ from datagen import models as llms
 from datagen.config import Config
 from datagen.core.errors import UsageError
 from datagen.core.hashing import digest
-from datagen.core.record import Sample, SourceFile
+from datagen.core.record import AnyRecord, Sample, SourceFile
 from datagen.core.stage import Fold, Map
 from datagen.engine.config import EngineConfig
 from datagen.engine.events import Events
@@ -30,6 +30,7 @@ from datagen.models import Models
 from datagen.results import Outcome
 from datagen.retry import forget_passing
 from datagen.sources.discover import Discovery
+from datagen.state import read_drift
 
 SKETCH_NGRAM, SKETCH_PERMUTATIONS = 3, 128
 NAMED_AT_MOST = 200  # skipped files on the screen; the report names them all
@@ -177,6 +178,7 @@ def pair_stages(config: Config, models: Models) -> list[Map | Fold]:
         PlanPairs(wanted, config.seed, config.generator.prompts),
         Generate([recipe], models.generator, name="preference"),
         CheckPairs(config.judge, wanted.min_margin, models.judge, config.generator.prompts, models.panel),
+        *judging.order_check(config, models),
     ]
     return [*line, BalanceLength()] if wanted.balance_length else line
 
@@ -263,7 +265,8 @@ def run(config: Config, out: Path | None, listener: Listener, *, retry_failed: b
                 engine = _engine(config, discovery, len(sources))
                 runner = Runner(store, nodes, sources, engine, events, meters(config, models))
                 shards = runner.run()
-                facts = _facts(config, models, nodes, shards, rounds)
+                twice = None if pilot else _drift(config, models, store, nodes[-1], shards[-1], retry_failed, listener)
+                facts = _facts(config, models, nodes, shards, rounds, twice)
                 if config.generator.gold:
                     facts = golden.added(facts, store, gold[: config.generator.gold])
                 elapsed = time.monotonic() - begun
@@ -342,7 +345,33 @@ def meters(config: Config, models: Models) -> Callable[[], dict[str, Any]]:
     return read
 
 
-def _facts(config: Config, models: Models, nodes: list[Node], shards: list[list[str]], rounds: Rounds) -> results.Facts:
+def _drift(
+    config: Config,
+    models: Models,
+    store: Store,
+    node: Node,
+    shards: Sequence[str],
+    anew: bool,
+    listener: Listener,
+) -> dict[str, Any] | None:
+    """What a second judging of some samples gives; ``anew``: what could not be read is asked again."""
+    before = None if anew else read_drift(store.root)
+
+    def records() -> Iterator[AnyRecord]:
+        for name in shards:
+            yield from store.read(node.folder, name, node.produces)
+
+    return judging.drift(config, models, [node.folder, *shards], records, before, listener.note)
+
+
+def _facts(
+    config: Config,
+    models: Models,
+    nodes: list[Node],
+    shards: list[list[str]],
+    rounds: Rounds,
+    twice: dict[str, Any] | None,
+) -> results.Facts:
     prompts: dict[str, str] = {}
     for node in nodes:
         for stage in node.maps:
@@ -361,4 +390,5 @@ def _facts(config: Config, models: Models, nodes: list[Node], shards: list[list[
         gave_up=rounds.why,
         usage=results.usage(models.log, config) if models.log is not None else None,
         missing=tuple(steps.missing(config.curation, config.limits.target)),
+        drift=twice,
     )

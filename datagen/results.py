@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from curation.bias import BiasTally
-from curation.calibrate_findings import SEVERITIES
 from datagen import __version__
 from datagen.config import Config
 from datagen.core.errors import UsageError, from_os_error
@@ -20,6 +19,7 @@ from datagen.core.files import atomic, write_if_changed
 from datagen.core.record import Chunk, Failure, Sample
 from datagen.engine.events import Events
 from datagen.finished import Finished, last_event
+from datagen.judge_health import health
 from datagen.llm import prices
 from datagen.llm.problems import redacted
 from datagen.output.export import CARD, LINEAGE, write_exports
@@ -52,6 +52,7 @@ class Facts:
         gave_up: why there was no further round, although the target is not reached; else "".
         missing: what of the curation could not be done on this machine, a sentence each.
         usage: calls, tokens and cost, None where no model was used.
+        drift: as of :func:`datagen.judging.drift`.
     """
 
     nodes: list[NodeFacts]
@@ -62,6 +63,7 @@ class Facts:
     gave_up: str
     usage: dict[str, Any] | None
     missing: tuple[str, ...] = ()
+    drift: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -224,6 +226,7 @@ def _write_run_file(folder: Path, config: Config, facts: Facts, elapsed: float) 
         "gave_up": facts.gave_up,
         "prompts": facts.prompts,
         "usage": facts.usage,
+        "drift": facts.drift,
         "missing": list(facts.missing),
         "timing": timing,
         "segments": {node.folder: {"stages": list(node.stages), "holds": node.produces} for node in facts.nodes},
@@ -306,19 +309,8 @@ def _health(finished: Finished, bias: BiasTally) -> dict[str, Any] | None:
     """What is known of the judge; None where no model scored."""
     if not finished.run["judge"]:
         return None
-    found = bias.finish()
-    severity = {"none": "ok", "note": "note", "warning": "warn", "alarm": "warn"}
-    return {
-        "sentences": [
-            {"severity": severity[one.severity], "text": f"{one.sentence} {one.advice}".strip()}
-            for one in sorted(found.findings, key=lambda one: -SEVERITIES.index(one.severity))
-        ],
-        "figures": {
-            "samples with a judge's score": found.scored,
-            "samples without a readable judgement": found.unscored,
-            **{f"share at {level} when rounded": count / found.scored for level, count in sorted(found.levels.items())},
-        },
-    }
+    twice = (finished.run["drift"] or {}).get("samples") or ()
+    return health(bias, twice)
 
 
 def _report_facts(finished: Finished, ledger: dict[str, Any]) -> dict[str, Any]:

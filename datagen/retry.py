@@ -12,6 +12,7 @@ from datagen.finished import Finished
 PASSING_READS = frozenset({"crashed", "timeout", "out_of_memory", "missing", "changed"})
 PASSING_CALLS = frozenset({"connection", "timeout", "bad_envelope", "truncated", "invalid_utf8"})
 HTTP_ERROR = "http_"
+_ASKING = ("generate", "judge", "faithfulness", "preference", "check_pairs", "check_order", "check_contaminated")
 
 
 def is_passing(record: AnyRecord) -> bool:
@@ -37,7 +38,7 @@ def forget_passing(folder: Path) -> int:
     nodes = finished.state["nodes"]
     forgotten = 0
     for place, node in enumerate(nodes):
-        if not {"load", "generate", "judge", "preference", "check_pairs", "check_contaminated"} & set(node["stages"]):
+        if not {"load", *_ASKING} & set(node["stages"]):
             continue
         for name in node["shards"]:
             if finished.store.has(node["folder"], name) and any(

@@ -71,6 +71,22 @@ class Timing(BaseModel):
     finished: Moment
 
 
+class Rejudged(BaseModel):
+    """A sample that was judged twice: both scores, and the least score of a kept one."""
+
+    id: str
+    before: float
+    after: float | None
+    threshold: float
+
+
+class DriftFile(BaseModel):
+    """The second judging of some samples; ``key`` is a hash of everything it follows from."""
+
+    key: str
+    samples: list[Rejudged]
+
+
 class RunFile(BaseModel):
     """The part of run.yaml that is read back."""
 
@@ -83,6 +99,7 @@ class RunFile(BaseModel):
     prompts: dict[str, str]
     libraries: dict[str, str]
     usage: Usage | None
+    drift: DriftFile | None = None
     timing: Timing
     config: dict[str, Any]
 
@@ -122,6 +139,14 @@ def read_timing(folder: Path) -> dict[str, Any] | None:
     try:
         run = read_yaml(folder / RUN)
         return Timing.model_validate(run["timing"]).model_dump()
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+
+
+def read_drift(folder: Path) -> dict[str, Any] | None:
+    """The second judging of an earlier session of a run; None where there is none."""
+    try:
+        return DriftFile.model_validate(read_yaml(folder / RUN)["drift"]).model_dump()
     except (OSError, ValueError, LookupError, TypeError):
         return None
 

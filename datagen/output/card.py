@@ -102,6 +102,11 @@ class Card:
                 for said in (facts.get("judge_health") or {}).get("sentences") or ()
                 if said["severity"] == WARN
             ],
+            judge=[
+                (name, value)
+                for name, value in (facts.get("judge_health") or {}).get("figures") or ()
+                if not name.startswith("share at ")
+            ],
             threshold=facts.get("threshold"),
             seed=facts.get("seed"),
             prompts=sorted((facts.get("prompts") or {}).items()),

@@ -306,7 +306,7 @@ def test_over_http_what_comes_out_is_noted_and_nothing_is_rejected(tmp_path: Pat
     try:
         with fake_server(script=str(script)) as server:
             endpoint = Endpoint(base_url=server.url, model="fake-model", client=QUICK)
-            out = pickle.loads(pickle.dumps(CheckOrder(CheckOrderConfig(), endpoint))).run(shard)
+            out = pickle.loads(pickle.dumps(CheckOrder(CheckOrderConfig(share=1), endpoint))).run(shard)
     finally:
         connect.close()
     found = [r for r in out if isinstance(r, Sample)]
@@ -333,5 +333,30 @@ def test_the_stage_asks_nobody_about_what_is_no_pair() -> None:
     shard = [sample(ASKED, RIGHT)]
     assert stage.run(shard) == shard
     assert json.loads(json.dumps(stage.fingerprint())) == stage.fingerprint()
-    assert CheckOrder(CheckOrderConfig(enabled=True), ENDPOINT).fingerprint() == stage.fingerprint()
-    assert CheckOrder(CheckOrderConfig(margin=0.9), ENDPOINT).fingerprint() != stage.fingerprint()
+    for config, seed in ((CheckOrderConfig(margin=0.9), 0), (CheckOrderConfig(share=1), 0), (CheckOrderConfig(), 1)):
+        assert CheckOrder(config, ENDPOINT, seed=seed).fingerprint() != stage.fingerprint()
+
+
+def test_which_pairs_are_compared_depends_on_their_ids_and_the_seed_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def ask_each(stage: str, endpoint: Endpoint, pairs: list[Sample], one: object) -> list[list[AnyRecord]]:
+        asked.extend(p.id for p in pairs)
+        return [[p] for p in pairs]
+
+    monkeypatch.setattr("curation.pairwise_stage.ask_each", ask_each)
+    shard = [pair(id=f"p{i}") for i in range(2_000)]
+
+    def chosen(shard: list[Sample], **config: Any) -> set[str]:
+        asked.clear()
+        seed = config.pop("seed", 0)
+        assert CheckOrder(CheckOrderConfig(**config), ENDPOINT, seed=seed).run(shard) == shard
+        return set(asked)
+
+    tenth = chosen(shard)
+    assert 150 < len(tenth) < 250
+    assert chosen(shard[::-1]) == tenth
+    assert chosen(shard[:1_000]) | chosen(shard[1_000:]) == tenth
+    assert chosen(shard, seed=1) != tenth
+    assert tenth < chosen(shard, share=0.5) < chosen(shard, share=1) == {p.id for p in shard}
+    assert chosen(shard, share=0) == set()
