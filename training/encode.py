@@ -43,7 +43,7 @@ class Encoded:
     Attributes:
         input_ids: tokens of the conversation.
         assistant_masks: 1 for a token that is learned (a reply or its end), else 0; as long as the tokens.
-        ids, families: of the rows.
+        ids, places, families: of the rows.
         lengths: tokens a row *before* cutting, int64, of shape (rows kept,).
         dropped: the other rows, with reasons.
         cut: rows that were cut.
@@ -52,6 +52,7 @@ class Encoded:
     input_ids: list[list[int]] = field(default_factory=list)
     assistant_masks: list[list[int]] = field(default_factory=list)
     ids: list[str] = field(default_factory=list)
+    places: list[str] = field(default_factory=list)
     families: list[str] = field(default_factory=list)
     lengths: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     dropped: list[Dropped] = field(default_factory=list)
@@ -65,7 +66,7 @@ class EncodedPairs:
     Attributes:
         prompt_ids: the conversation up to where a reply begins.
         chosen_ids, rejected_ids: the replies, each with its end.
-        ids: of the pairs.
+        ids, places: of the pairs.
         lengths: tokens of the prompt with the longer reply, int64, of shape (pairs kept,).
         dropped: the other pairs, with reasons.
     """
@@ -74,6 +75,7 @@ class EncodedPairs:
     chosen_ids: list[list[int]] = field(default_factory=list)
     rejected_ids: list[list[int]] = field(default_factory=list)
     ids: list[str] = field(default_factory=list)
+    places: list[str] = field(default_factory=list)
     lengths: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     dropped: list[Dropped] = field(default_factory=list)
 
@@ -100,28 +102,47 @@ def encode_sft(rows: Iterable[Row], tokenizer: Any, max_length: int) -> Encoded:
                 made.dropped.append(Dropped(row.id, row.place, found, 0))
                 continue
             ids, spans = found
-            whole = len(ids)
-            if max_length and whole > max_length:
-                # Behind the last learned token that fits; what follows it would teach nothing.
-                stop = max((min(end, max_length) for start, end in spans if start < max_length), default=0)
-                if not stop:
-                    reason = f"Its prompt alone fills the {max_length:,} tokens of a row."
-                    made.dropped.append(Dropped(row.id, row.place, reason, whole))
-                    continue
-                ids = ids[:stop]
-                made.cut += 1
             mask = [0] * len(ids)
             for start, end in spans:
-                end = min(end, len(ids))
-                if start < end:
-                    mask[start:end] = [1] * (end - start)
-            made.input_ids.append(ids)
-            made.assistant_masks.append(mask)
-            made.ids.append(row.id)
-            made.families.append(row.family)
-            lengths.append(whole)
+                mask[start:end] = [1] * (end - start)
+            _add(made, (row.id, row.place, row.family, len(ids)), ids, mask, max_length, lengths)
     made.lengths = np.array(lengths, np.int64)
     return made
+
+
+def shorten(encoded: Encoded, max_length: int) -> Encoded:
+    """What :func:`encode_sft` would have given for a smaller ``max_length``, without tokenising again."""
+    made = Encoded(dropped=list(encoded.dropped))
+    lengths: list[int] = []
+    names = zip(encoded.ids, encoded.places, encoded.families, encoded.lengths.tolist(), strict=True)
+    for name, ids, mask in zip(names, encoded.input_ids, encoded.assistant_masks, strict=True):
+        _add(made, name, ids, mask, max_length, lengths)
+    made.lengths = np.array(lengths, np.int64)
+    return made
+
+
+Name = tuple[str, str, str, int]
+"""Id, place and family of a row, and its tokens before cutting."""
+
+
+def _add(made: Encoded, name: Name, ids: list[int], mask: list[int], max_length: int, lengths: list[int]) -> None:
+    """A row cut to length, or among the dropped."""
+    row, place, family, whole = name
+    stop = len(ids)
+    if max_length and stop > max_length:
+        learned = mask[max_length - 1 :: -1]
+        stop = max_length - learned.index(1) if 1 in learned else 0
+    if not stop:
+        reason = f"Its prompt alone fills the {max_length:,} tokens of a row."
+        made.dropped.append(Dropped(row, place, reason, whole))
+        return
+    made.cut += stop < whole
+    made.input_ids.append(ids[:stop])
+    made.assistant_masks.append(mask[:stop])
+    made.ids.append(row)
+    made.places.append(place)
+    made.families.append(family)
+    lengths.append(whole)
 
 
 def encode_pairs(pairs: Iterable[Pair], tokenizer: Any, max_length: int) -> EncodedPairs:
@@ -131,7 +152,6 @@ def encode_pairs(pairs: Iterable[Pair], tokenizer: Any, max_length: int) -> Enco
     tokens, is dropped.
     """
     frame, made, pool = _layout(tokenizer), EncodedPairs(), _Pool(tokenizer)
-    lengths: list[int] = []
     for batch in _batches(pairs):
         talks = [
             (*pair.prompt, {"role": "assistant", "content": reply})
@@ -140,18 +160,49 @@ def encode_pairs(pairs: Iterable[Pair], tokenizer: Any, max_length: int) -> Enco
         ]
         both = iter(_tokens(talks, tokenizer, frame, pool))
         for pair, chosen, rejected in zip(batch, both, both, strict=True):
-            found = _pair(chosen, rejected, max_length)
-            if isinstance(found, Dropped):
-                made.dropped.append(Dropped(pair.id, pair.place, found.reason, found.tokens))
-                continue
-            prompt, better, worse = found
-            made.prompt_ids.append(prompt)
-            made.chosen_ids.append(better)
-            made.rejected_ids.append(worse)
-            made.ids.append(pair.id)
-            lengths.append(len(prompt) + max(len(better), len(worse)))
-    made.lengths = np.array(lengths, np.int64)
+            name = (pair.id, pair.place)
+            found = _pair(chosen, rejected)
+            if isinstance(found, tuple):
+                _add_pair(made, name, found, max_length)
+            else:
+                made.dropped.append(Dropped(*name, found.reason, found.tokens))
+    made.lengths = _pair_lengths(made)
     return made
+
+
+def shorten_pairs(encoded: EncodedPairs, max_length: int) -> EncodedPairs:
+    """What :func:`encode_pairs` would have given for a smaller ``max_length``, without tokenising again."""
+    made = EncodedPairs(dropped=list(encoded.dropped))
+    names = zip(encoded.ids, encoded.places, strict=True)
+    for name, *found in zip(names, encoded.prompt_ids, encoded.chosen_ids, encoded.rejected_ids, strict=True):
+        _add_pair(made, name, (found[0], found[1], found[2]), max_length)
+    made.lengths = _pair_lengths(made)
+    return made
+
+
+Three = tuple[list[int], list[int], list[int]]
+"""Tokens of a prompt, of the better reply, and of the worse one."""
+
+
+def _add_pair(made: EncodedPairs, name: tuple[str, str], found: Three, max_length: int) -> None:
+    """A pair that fits, or one more among the dropped."""
+    prompt, better, worse = found
+    whole = len(prompt) + max(len(better), len(worse))
+    if max_length and whole > max_length:
+        room = len(prompt) < max_length
+        reason = "A reply of it does not fit whole into" if room else "Its prompt leaves no room for a reply in"
+        made.dropped.append(Dropped(*name, f"{reason} {max_length:,} tokens.", whole))
+        return
+    made.prompt_ids.append(prompt)
+    made.chosen_ids.append(better)
+    made.rejected_ids.append(worse)
+    made.ids.append(name[0])
+    made.places.append(name[1])
+
+
+def _pair_lengths(made: EncodedPairs) -> NDArray[np.int64]:
+    three = zip(made.prompt_ids, made.chosen_ids, made.rejected_ids, strict=True)
+    return np.array([len(prompt) + max(len(better), len(worse)) for prompt, better, worse in three], np.int64)
 
 
 def shown(encoded: Encoded, tokenizer: Any) -> str:
@@ -278,6 +329,8 @@ def _placed(one: Rendered, encoding: Any, frame: Layout, pool: _Pool) -> Tokens 
     """A token is a reply's if it begins inside it. One that begins before, for a space that starts a reply, is not."""
     ids, offsets = encoding.ids, encoding.offsets
     starts = [start for start, _ in offsets]
+    if not one.spans:
+        return "It has no reply."
     spans = []
     for start, end in one.spans:
         first, last = bisect_left(starts, start), bisect_left(starts, end)
@@ -289,7 +342,7 @@ def _placed(one: Rendered, encoding: Any, frame: Layout, pool: _Pool) -> Tokens 
     return pool.shared(ids), spans
 
 
-def _pair(chosen: Tokens | str, rejected: Tokens | str, max_length: int) -> tuple[list[int], ...] | Dropped:
+def _pair(chosen: Tokens | str, rejected: Tokens | str) -> Three | Dropped:
     if isinstance(chosen, str):
         return Dropped("", "", chosen, 0)
     if isinstance(rejected, str):
@@ -300,11 +353,6 @@ def _pair(chosen: Tokens | str, rejected: Tokens | str, max_length: int) -> tupl
     prompt = ids[:start]
     if prompt != other[:other_start]:
         return Dropped("", "", "The first letters of a reply melt into the prompt's last token.", whole)
-    better, worse = ids[start:end], other[other_start:other_end]
-    if better == worse:
+    if ids[start:end] == other[other_start:other_end]:
         return Dropped("", "", "Both replies are the same.", whole)
-    if max_length and start >= max_length:
-        return Dropped("", "", f"Its prompt leaves no room for a reply in {max_length:,} tokens.", whole)
-    if max_length and whole > max_length:
-        return Dropped("", "", f"A reply of it does not fit whole into {max_length:,} tokens.", whole)
-    return prompt, better, worse
+    return prompt, ids[start:end], other[other_start:other_end]

@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 from training import rows_pairs
 from training.errors import TrainingError
 from training.rows_files import DataFile, Part, data_files, no_pair_rows, no_train_rows, raw_rows
-from training.rows_formats import BadRow, Messages, conversation, text_or_empty
+from training.rows_formats import BadRow, Messages, Tools, conversation, text_or_empty
 
 T = TypeVar("T")
 
@@ -63,7 +63,7 @@ class Splits(Generic[T]):
     Attributes:
         train, valid, test: the rows; only ``train`` is never empty for conversations.
         files: what was read, in order.
-        notes: what was left out and why, a sentence each (replies that have no counterpart, for example).
+        notes: what was left out and why, a sentence each (rows with calls of tools, replies without a counterpart).
     """
 
     train: tuple[T, ...] = ()
@@ -90,11 +90,12 @@ def read_sft(export: Path) -> Splits[Row]:
     """
     files = data_files(export, "sft")
     found: dict[str, list[Row]] = {"train": [], "valid": [], "test": []}
+    notes: list[str] = []
     for file in files:
-        found[file.split].extend(_rows(file))
+        found[file.split].extend(_rows(file, notes))
     if not found["train"]:
-        raise no_train_rows(export, files)
-    return _splits(found, files, [])
+        raise no_train_rows(export, files, notes)
+    return _splits(found, files, notes)
 
 
 def read_pairs(export: Path) -> Splits[Pair]:
@@ -114,15 +115,20 @@ def read_pairs(export: Path) -> Splits[Pair]:
     notes: list[str] = []
     for file in files:
         unpaired = rows_pairs.Unpaired()
+        tools = 0
         for number, raw in raw_rows(file.path):
-            for pair in _pairs(file, number, raw, unpaired):
-                found[file.split].append(pair)
+            try:
+                found[file.split].extend(_pairs(file, number, raw, unpaired))
+            except Tools:
+                tools += 1
+        if tools:
+            notes.append(f"{file.name}: {tools:,} pairs with calls of tools are left out, for only texts are trained.")
         if unpaired.left:
             notes.append(f"{file.name}: {unpaired.left:,} replies without a counterpart to compare are left out.")
         if unpaired.equal:
             notes.append(f"{file.name}: {unpaired.equal:,} rows whose replies all have the same score are left out.")
     if files and not any(found.values()):
-        raise no_pair_rows(export, files)
+        raise no_pair_rows(export, files, notes)
     return _splits(found, files, notes)
 
 
@@ -131,15 +137,21 @@ def _splits(found: dict[str, list[T]], files: list[DataFile], notes: list[str]) 
     return Splits(train, valid, test, tuple(file.path for file in files), tuple(notes))
 
 
-def _rows(file: DataFile) -> Iterator[Row]:
+def _rows(file: DataFile, notes: list[str]) -> Iterator[Row]:
+    tools = 0
     for number, raw in raw_rows(file.path):
         try:
             messages = conversation(raw)
             family, metric = _family(raw), text_or_empty(raw, "metric")
             name = _name(raw, file, number)
+        except Tools:
+            tools += 1
+            continue
         except BadRow as bad:
             raise _bad(file, number, bad, "sft") from None
         yield Row(name, messages, family, metric, f"{file.name}:{number}")
+    if tools:
+        notes.append(f"{file.name}: {tools:,} rows with calls of tools are left out, for only texts are trained.")
 
 
 def _pairs(file: DataFile, number: int, raw: dict[str, Any], unpaired: rows_pairs.Unpaired) -> Iterator[Pair]:
@@ -147,6 +159,8 @@ def _pairs(file: DataFile, number: int, raw: dict[str, Any], unpaired: rows_pair
         found = rows_pairs.pair(raw, unpaired)
         family = _family(raw)
         name = _name(raw, file, number)
+    except Tools:
+        raise
     except BadRow as bad:
         raise _bad(file, number, bad, "preference") from None
     if found is not None:

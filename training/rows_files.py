@@ -44,9 +44,16 @@ def data_files(export: Path, part: Part) -> list[DataFile]:
     """The files of one part, in the order train, valid, test and then by name.
 
     Raises:
-        TrainingError: no such folder or file, a run that has no export, a folder without any data file, or a
-            shard that is missing.
+        TrainingError: no such folder or file, a run that has no export, a folder without any data file, a shard
+            that is missing, or a folder that may not be read.
     """
+    try:
+        return _data_files(export, part)
+    except OSError as error:
+        raise _unreadable(export, error) from error
+
+
+def _data_files(export: Path, part: Part) -> list[DataFile]:
     if export.is_file():
         _readable(export)
         is_part = is_pair(_first(export)) == (part == "preference")
@@ -80,14 +87,19 @@ def raw_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         else:
             yield from _array(path) if path.suffix == ".json" and _is_array(path) else _jsonl(path)
     except OSError as error:
-        raise TrainingError(
-            f"{path} cannot be read.", f"{error.strerror or error}.", "Check the disk and the file's rights."
-        ) from error
+        raise _unreadable(path, error) from error
 
 
-def no_train_rows(export: Path, files: list[DataFile]) -> TrainingError:
-    """What to say where there is nothing to learn from."""
-    if any(file.split == "train" for file in files):
+def _unreadable(path: Path, error: OSError) -> TrainingError:
+    return TrainingError(f"{path} cannot be read.", f"{error.strerror or error}.", "Check the disk and its rights.")
+
+
+def no_train_rows(export: Path, files: list[DataFile], notes: list[str]) -> TrainingError:
+    """What to say where there is nothing to learn from; ``notes`` say what was left out."""
+    if notes:
+        why = notes[0]
+        fix = "Run with recipes that make texts, or take another file."
+    elif any(file.split == "train" for file in files):
         why = "The files of the train split hold no row."
         fix = "Look at what was rejected and why with datagen report RUN, and run on more documents."
     elif files:
@@ -99,12 +111,12 @@ def no_train_rows(export: Path, files: list[DataFile]) -> TrainingError:
     return TrainingError(f"{export} has no train rows.", why, fix)
 
 
-def no_pair_rows(export: Path, files: list[DataFile]) -> TrainingError:
+def no_pair_rows(export: Path, files: list[DataFile], notes: list[str]) -> TrainingError:
     """What to say where files of pairs hold none."""
     return TrainingError(
         f"{export} has no pairs.",
-        f"{files[0].name} holds no two replies to one prompt, one better than the other.",
-        "Delete it to train without pairs, or write pairs with datagen export RUN --format dpo.",
+        notes[0] if notes else f"{files[0].name} holds no two replies to one prompt, one better than the other.",
+        f"Delete {files[0].name} to train without pairs, or write pairs with datagen export RUN --format dpo.",
     )
 
 
@@ -257,9 +269,9 @@ def _parquet(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         for start in range(0, count, _BATCH):
             part = frame.slice(start, _BATCH).collect()
             yield from enumerate(part.iter_rows(named=True), start + 1)
-    except polars.exceptions.PolarsError as error:
+    except (polars.exceptions.PolarsError, polars.exceptions.PanicException) as error:
         raise TrainingError(
             f"{path.name} cannot be read.",
-            f"It is no whole Parquet file ({str(error).splitlines()[0][:120]}).",
+            f"It is no whole Parquet file ({' '.join(str(error).split())[:120]}).",
             "Copy it again, or write the export anew with datagen export RUN --format parquet.",
         ) from error

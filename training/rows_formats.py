@@ -32,6 +32,13 @@ class BadRow(Exception):
         self.what, self.why = what, why
 
 
+class Tools(BadRow):
+    """A row with calls of tools: nothing is wrong with it, but only texts are trained."""
+
+    def __init__(self) -> None:
+        super().__init__("it has calls of tools", "Calls of tools are not trained: a row must hold texts alone.")
+
+
 def conversation(row: Mapping[str, Any]) -> Messages:
     """The messages of a row for supervised fine-tuning.
 
@@ -39,6 +46,8 @@ def conversation(row: Mapping[str, Any]) -> Messages:
     ``instruction``, ``input`` and ``output``, with LLaMA-Factory's ``system`` and ``history``; ShareGPT's
     ``conversations``. Raises :class:`BadRow`.
     """
+    if row.get("tools"):
+        raise Tools
     if row.get("messages") is not None:
         found = turns(row["messages"], "messages")
     elif row.get("conversations") is not None:
@@ -49,8 +58,6 @@ def conversation(row: Mapping[str, Any]) -> Messages:
         found = alpaca_prompt(row) + said(row["output"], "assistant", "output")
     else:
         raise BadRow("it is of no known format", SHAPES)
-    if row.get("tools"):
-        raise BadRow("it has tools", "Calls of tools are not trained: a row must hold texts alone.")
     check(found, last="assistant")
     return found
 
@@ -91,7 +98,7 @@ def _turn(turn: Any, name: str) -> dict[str, str]:
         raise BadRow(f"{name} is {kind(turn)}", "A turn is an object of role and content.")
     role = turn.get("role", turn.get("from"))
     if role in ("tool", "function", "observation", "function_call", "ipython") or turn.get("tool_calls"):
-        raise BadRow(f"{name} is a call of a tool", "Calls of tools are not trained: a row must hold texts alone.")
+        raise Tools
     if not isinstance(role, str) or role not in _FROM:
         shown = repr(role)[:40] if isinstance(role, str) else kind(role)
         raise BadRow(f"the role of {name} is {shown}", "A role is system, user or assistant.")

@@ -125,7 +125,7 @@ def _give(tokenizer: Any, path: str) -> tuple[Source, str]:
         return "own", ""
     known = {str(token) for token in tokenizer.added_tokens_decoder.values()}
     if {START, END} <= known:
-        tokenizer.chat_template = CHATML
+        tokenizer.chat_template = _opening(tokenizer) + CHATML
         tokenizer.eos_token = END
         return "chatml", f"The base has no chat template: it is given ChatML, and a reply ends with {END}."
     if tokenizer.eos_token is None:
@@ -134,25 +134,31 @@ def _give(tokenizer: Any, path: str) -> tuple[Source, str]:
             "It has no end-of-text token either, so a model could not learn to stop.",
             "Give a template by --set chat_template=FILE.jinja, or take another base.",
         )
-    tokenizer.chat_template = PLAIN
+    tokenizer.chat_template = _opening(tokenizer) + PLAIN
     return "plain", (
         "The base has no chat template and none of ChatML's tokens: turns begin with User: and Assistant:, and a "
         f"reply ends with {tokenizer.eos_token}."
     )
 
 
+def _opening(tokenizer: Any) -> str:
+    """The token that the base saw at the start of every text, where its tokenizer puts one."""
+    ids = tokenizer("a")["input_ids"]
+    return "{{- bos_token }}" if tokenizer.bos_token_id is not None and ids[0] == tokenizer.bos_token_id else ""
+
+
 def _trained_form(tokenizer: Any) -> layout.Layout | None:
     """TRL's training form of a well-known template, if it has one and replies are found in that."""
-    from trl.chat_template_utils import get_training_chat_template
-
     own = tokenizer.chat_template
     try:
+        from trl.chat_template_utils import get_training_chat_template
+
         form = get_training_chat_template(tokenizer)
         if form is None:
             return None
         tokenizer.chat_template = form
         found = layout.find(tokenizer)
-    except (ValueError, layout.NoLayout):
+    except (ImportError, ValueError, layout.NoLayout):
         found = None
     if found is None or not found.marked:
         tokenizer.chat_template = own

@@ -178,6 +178,8 @@ def test_text_with_private_characters_is_learned_as_it_is(
 def test_one_that_the_template_refuses_costs_no_other(tokenizers: dict[str, tuple[Any, template.Prepared]]) -> None:
     tokenizer, _ = tokenizers["brackets"]
     two = Row("two", (*said("a"), *said("b", "c")), "", "", "x:9")
+    none = encode.encode_sft([Row("none", said("a"), "", "", "x:1")], tokenizer, 0)
+    assert [d.reason for d in none.dropped] == ["It has no reply."]
     made = encode.encode_sft([row("a", "b"), two, row("c", "d", number=2)], tokenizer, 0)
     assert made.ids == ["r1", "r2"]
     assert [(d.id, d.place) for d in made.dropped] == [("two", "x:9")]
@@ -241,6 +243,25 @@ def test_no_pair_is_lost(
         assert chosen != rejected
         assert len(prompt) + max(len(chosen), len(rejected)) == length
         assert not limit or length <= limit
+
+
+@given(st.lists(st.tuples(words, words, words), max_size=6), st.integers(1, 60))
+def test_shortening_is_encoding_for_a_smaller_length(
+    tokenizers: dict[str, tuple[Any, template.Prepared]], texts: list[tuple[str, str, str]], limit: int
+) -> None:
+    tokenizer, _ = tokenizers["headers"]
+    rows = [row(a, b, c, a, number=i) for i, (a, b, c) in enumerate(texts)]
+    pairs = [pair(*three, number=i) for i, three in enumerate(texts)]
+    short = encode.shorten(encode.encode_sft(rows, tokenizer, 0), limit)
+    direct = encode.encode_sft(rows, tokenizer, limit)
+    short_pairs = encode.shorten_pairs(encode.encode_pairs(pairs, tokenizer, 0), limit)
+    direct_pairs = encode.encode_pairs(pairs, tokenizer, limit)
+    for one, other in ((short, direct), (short_pairs, direct_pairs)):
+        for field in one.__slots__:
+            a, b = getattr(one, field), getattr(other, field)
+            if field == "dropped":
+                a, b = sorted(a, key=lambda d: d.id), sorted(b, key=lambda d: d.id)
+            assert np.array_equal(a, b) if field == "lengths" else a == b
 
 
 def test_nothing_in_gives_nothing_out(tokenizers: dict[str, tuple[Any, template.Prepared]]) -> None:

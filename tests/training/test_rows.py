@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import random
 from pathlib import Path
 from typing import Any
 
@@ -221,8 +223,6 @@ BAD_LINES = [
     (messages({"role": "user", "content": ""}, {"role": "assistant", "content": "x"}), "of the user. is empty"),
     (messages(X, {"role": "system", "content": "x"}), "not the first"),
     (messages(X, {"role": "assistant", "content": "\ud83d"}), "ud83d"),
-    (messages(X, {"role": "assistant", "content": "", "tool_calls": [{}]}), "tool"),
-    (b'{"messages": [{"role": "user", "content": "x"}, {"role": "tool", "content": "x"}]}', "tool"),
     (b'{"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}', "other than text"),
     (b'{"id": ["x"], "prompt": "x", "completion": "x"}', "id is a list where text"),
     (b'{"family": 7, "prompt": "x", "completion": "x"}', "family is a number where text"),
@@ -271,6 +271,45 @@ def test_a_bad_pair_is_one_sentence_with_its_place(tmp_path: Path, row: Any, fau
         read_pairs(tmp_path)
     assert "preference.train.jsonl cannot be read: line 2, " in bad.value.what
     assert "--format dpo" in bad.value.fix
+
+
+def test_calls_of_tools_are_left_out_and_said(tmp_path: Path) -> None:
+    call = {"role": "assistant", "content": "", "tool_calls": [{"type": "function"}]}
+    rows = [
+        {"messages": [U, call, {"role": "tool", "content": "7"}, A]},
+        {"messages": [U, A], "tools": [{"type": "function"}]},
+        {"conversations": [{"from": "human", "value": "x"}, {"from": "function_call", "value": "{}"}]},
+    ]
+    found = read_sft(write(tmp_path / "sft.train.jsonl", *rows, GOOD))
+    assert [r.id for r in found.train] == ["a"]
+    assert found.notes == ("sft.train.jsonl: 3 rows with calls of tools are left out, for only texts are trained.",)
+    with pytest.raises(TrainingError, match="calls of tools"):
+        read_sft(write(tmp_path / "sft.train.jsonl", *rows))
+    pairs = read_pairs(write(tmp_path / "pairs.jsonl", {**DPO, "prompt": [U, call, U]}, DPO))
+    assert (len(pairs), "calls of tools" in pairs.notes[0]) == (1, True)
+
+
+def test_parquet_cut_or_changed_anywhere_is_one_error(tmp_path: Path) -> None:
+    file = tmp_path / "sft.train.parquet"
+    polars.DataFrame([GOOD] * 20).write_parquet(file)
+    whole = file.read_bytes()
+    draw = random.Random(0)
+    for at in range(60):
+        data = bytearray(whole)
+        for _ in range(draw.choice((1, 20))):
+            data[draw.randrange(len(data))] = draw.randrange(256)
+        file.write_bytes(bytes(data) if at % 2 else whole[: draw.randrange(len(whole))])
+        with contextlib.suppress(TrainingError):
+            read_sft(tmp_path)
+
+
+def test_a_folder_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(self: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", denied)
+    with pytest.raises(TrainingError, match="Permission denied"):
+        read_sft(tmp_path)
 
 
 def test_a_line_without_end_is_not_read_into_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

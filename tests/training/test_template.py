@@ -75,7 +75,7 @@ def test_a_base_without_template_is_given_one_without_new_tokens(base: Any) -> N
 
 
 def test_a_base_without_chatml_tokens_is_given_words(base: Any) -> None:
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 
     core = Tokenizer(models.WordLevel({"<unk>": 0, "</s>": 1}, "<unk>"))
     core.pre_tokenizer, core.decoder = pre_tokenizers.Whitespace(), decoders.Fuse()
@@ -86,6 +86,11 @@ def test_a_base_without_chatml_tokens_is_given_words(base: Any) -> None:
     assert len(plain) == 2
     text = plain.apply_chat_template(list(TALK), tokenize=False)
     assert text == "User:\nWho?\n\nAssistant:\nShe.</s>\n\n"
+    core.post_processor = processors.TemplateProcessing("</s> $A", special_tokens=[("</s>", 1)])
+    starting = transformers.PreTrainedTokenizerFast(tokenizer_object=core, unk_token="<unk>", eos_token="</s>")
+    starting.bos_token = "</s>"
+    template.prepare(starting)
+    assert starting.apply_chat_template(list(TALK), tokenize=False) == "</s>" + text
     endless = transformers.PreTrainedTokenizerFast(tokenizer_object=core, unk_token="<unk>")
     endless.eos_token = None
     with pytest.raises(TrainingError, match="no end-of-text token"):
