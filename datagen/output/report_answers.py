@@ -13,6 +13,7 @@ SEVERITIES = (OK, NOTE, WARN)
 _MOST_REASONS = 3
 _LOW_YIELD = 0.5  # kept of requested, under which one should read the rejections first
 _LOW_USE = 0.5  # of the chunks
+_HIGH_AGREEMENT = 0.8  # of the run's verdicts with people's, under which one should read what they overturned
 
 
 def answers(data: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -25,10 +26,11 @@ def health(found: Any) -> dict[str, Any]:
 
     Args:
         found: ``{"sentences": [{"severity", "text"}], "figures": {name: value}}`` or None. What is not of this form
-            is left out; nested figures become ``outer: inner``.
+            is left out; nested figures become ``outer: inner``. ``biases``, the same in numbers for a program, stays
+            as it is.
 
     Returns:
-        ``{"sentences": […], "figures": [[name, text]]}``, both perhaps empty.
+        ``{"sentences": […], "figures": [[name, text]]}``, both perhaps empty, and ``biases`` where there are any.
     """
     held = found if isinstance(found, Mapping) else {}
     sentences = [
@@ -40,6 +42,7 @@ def health(found: Any) -> dict[str, Any]:
     return {
         "sentences": sentences,
         "figures": [list(f) for f in _flat("", figures)] if isinstance(figures, Mapping) else [],
+        **({"biases": held["biases"]} if isinstance(held.get("biases"), Mapping) else {}),
     }
 
 
@@ -161,6 +164,17 @@ def _balance(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield WARN, f"Length gives pairs away: {share}."
 
 
+def _reviewed(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    found = data["reviewed"]
+    if found:
+        share = found["agreement"]["share"]
+        yield (
+            NOTE if share < _HIGH_AGREEMENT else OK,
+            f"People decided about {plural(found['decided'], 'sample')} ({found['edited']:,} edited); in {share:.0%} "
+            "of them they kept or rejected as the run had.",
+        )
+
+
 def _missing(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     missing = len(data["steps_missing"])
     if missing:
@@ -174,4 +188,4 @@ def _health(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield WARN, sentence["text"]
 
 
-_ALL = (_sentences, _scores, _health, _grounds, _copies, _covers, _lengths, _balance, _missing)
+_ALL = (_sentences, _scores, _health, _reviewed, _grounds, _copies, _covers, _lengths, _balance, _missing)

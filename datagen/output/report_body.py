@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from datagen.core.record import Claim, Judged, Quote, Sample
+from datagen.core.reviewed import Review, ReviewedSample
 from datagen.core.text import scrub
 from datagen.output.shown import ANSWER, EVIDENCE, QUESTION, find_quotes, literal
 from datagen.output.text import clip
@@ -65,12 +66,21 @@ def body(record: Sample) -> tuple[dict[str, Any], list[Any]]:
         "attributes": {name: clip(value, 200) for name, value in sorted(record.attributes.items())},
         "parent": record.parent,
         "found": [[a.kind, a.action, a.count] for a in record.audits[:_QUOTES]],
+        "review": _review(record.review) if isinstance(record, ReviewedSample) else None,
         "from": _lineage(record),
     }
     return {name: value for name, value in whole.items() if value not in (None, "", 0, [], {})}, [
         text,
         units(text, literal(text)),
     ]
+
+
+def _review(review: Review) -> list[Any]:
+    """The decision, who made it, the note, and the texts before an edit as ``[role, text]``."""
+    before = [[m.role, clip(m.content, ANSWER)] for m in review.original[:_TURNS]]
+    if review.original_rejected is not None:
+        before.append(["dispreferred reply", clip(review.original_rejected.content, ANSWER)])
+    return [review.decision, list(review.reviewed_by[:_JUDGES]), clip(review.note, EVIDENCE), before]
 
 
 def _turn(role: str, text: str) -> list[Any]:

@@ -22,6 +22,7 @@ from datagen.output.pick import Least
 from datagen.output.report_answers import answers, health
 from datagen.output.report_clusters import Clusters
 from datagen.output.report_judging import Judging
+from datagen.output.report_reviews import Reviews
 from datagen.output.report_shelf import Shelf
 from datagen.output.summary import about_model, headline, shaping
 
@@ -61,7 +62,7 @@ class ReportBuilder:
         self._kept: Counter[tuple[str, str]] = Counter()
         self._best: Least[dict[str, Any]] = Least(BEST)
         self._worst: Least[dict[str, Any]] = Least(WORST)
-        self._shelf, self._clusters, self._judging = Shelf(), Clusters(), Judging()
+        self._shelf, self._clusters, self._judging, self._reviews = Shelf(), Clusters(), Judging(), Reviews()
         self._quoted = 0
 
     def skipped(self, path: str, reason: str) -> None:
@@ -107,6 +108,7 @@ class ReportBuilder:
         self._shelf.sample(sample)
         self._clusters.sample(sample)
         self._judging.sample(sample)
+        self._reviews.sample(sample)
         self._audits.add("samples", sample.audits)
         if sample.score is not None:
             self._scores.add(sample.scores)
@@ -211,6 +213,7 @@ class ReportBuilder:
             "steps_missing": list(facts.get("steps_missing") or ()),
             "duplicates": self._clusters.finish(),
             "judging": self._judging.finish(),
+            "reviewed": self._reviews.finish(),
             "judge_health": health(facts.get("judge_health")),
             "quoted": {"kept": ledger["kept"], "found": self._quoted},
             "best": list(self._best),

@@ -14,9 +14,12 @@ from typing import Any
 import pytest
 
 from datagen.core.record import Audit, Chunk, Claim, Document, Failure, Judged, Lineage, Message, Quote, Sample, Verdict
+from datagen.core.reviewed import ReviewedSample
 from datagen.output.export import write_exports
 from datagen.output.report import write_report
 from datagen.output.report_data import ReportBuilder
+from datagen.review.rule import apply, settle
+from datagen.review.store import Decision, Edit, Line, State
 from tests.output import browser, made
 from tests.output.made import a_sample
 from tests.output.payloads import payloads
@@ -98,7 +101,7 @@ def judged_run() -> tuple[list[Sample], dict[str, Any]]:
         elif isinstance(record, Failure):
             builder.failure(record)
         elif isinstance(record, Sample):
-            samples.append(_rich(record, samples))
+            samples.append(_read_by_people(_rich(record, samples), len(samples)))
             builder.sample(samples[-1])
     health = {
         "sentences": [
@@ -128,6 +131,24 @@ def _rich(sample: Sample, before: list[Sample]) -> Sample:
         flawed = sample.rejected.model_copy(update={"score": 2.5, "way": "planted"})
         update |= {"parent": "p", "rejected": flawed}
     return sample.model_copy(update=update)
+
+
+def _read_by_people(sample: Sample, number: int) -> Sample:
+    """Every ninth sample as somebody left it."""
+    if number % 9:
+        return sample
+    what: Decision = ("accepted", "rejected", "edited")[number // 9 % 3]  # type: ignore[assignment]
+    return reviewed(sample, what, "Ana", "It says too little.", "A better reply.")
+
+
+def reviewed(sample: Sample, what: Decision, who: str, note: str, new: str) -> ReviewedSample:
+    """A sample about which two people, one of them called ``who``, said ``what``."""
+    edit = Edit((*(m.content for m in sample.messages[:-1]), new), new if sample.rejected else None)
+    states = (State(what, (), edit if what == "edited" else None, note), State("accepted"))
+    both = zip((who, "Ben"), states, strict=True)
+    settled = settle([Line(i, "", name, sample.id, state, "act") for i, (name, state) in enumerate(both)])
+    assert settled is not None
+    return apply(sample, settled)
 
 
 @pytest.fixture(scope="module")
@@ -168,15 +189,15 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
             model=heading, mode=question, scores={evil: 3.0}, score=3.0, justification=answer, reasons={evil: question}
         )
         turns = {"system": evil, "user": question, "assistant": answer}
-        builder.sample(
-            a_sample(
-                messages=tuple(Message(role=role, content=text) for role, text in turns.items()),
-                lineage=lineage, source=evil, scores={f"c{i % 5}": 3.0}, score=3.0 if verdict is None else None,
-                scored_by=f"judge:{evil}" if i % 500 == 0 else "judge:m", justification=heading, judgements=(judged,),
-                claims=(Claim(text=evil, supported=False, quote=question),), faithfulness=0.0, verdict=verdict,
-                attributes={evil[:20]: heading}, family=answer, rubric=evil if i % 500 == 0 else "",
-            ).model_copy(update={"id": f"{i:05}"})
-        )  # fmt: skip
+        sample = a_sample(
+            messages=tuple(Message(role=role, content=text) for role, text in turns.items()),
+            lineage=lineage, source=evil, scores={f"c{i % 5}": 3.0}, score=3.0 if verdict is None else None,
+            scored_by=f"judge:{evil}" if i % 500 == 0 else "judge:m", justification=heading, judgements=(judged,),
+            claims=(Claim(text=evil, supported=False, quote=question),), faithfulness=0.0, verdict=verdict,
+            attributes={evil[:20]: heading}, family=answer, rubric=evil if i % 500 == 0 else "",
+        ).model_copy(update={"id": f"{i:05}"})  # fmt: skip
+        what: Decision = ("accepted", "rejected", "edited")[i % 3]  # type: ignore[assignment]
+        builder.sample(reviewed(sample, what, question[:60], evil, answer) if i % 4 == 0 else sample)
     sentences = [{"severity": evil, "text": evil} for evil in lines[:40]]
     health = {"sentences": sentences, "figures": {evil: evil for evil in lines[:200]}}
     write_report(builder.finish({**made.facts(True), "judge_health": health}), folder)

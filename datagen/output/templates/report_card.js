@@ -119,6 +119,11 @@ const card = (told, s) => {
   const where = [s.from.page ? `page ${s.from.page}` : "", (s.from.heading ?? []).join(" › ")].filter(Boolean).join(" · ");
   const beside = make("div", "", make("span", "place", make("span", "path", told.path), where ? ` · ${where}` : ""), s.passage[0] ? sourceOf(s) : make("p", "soft", "No source passage."));
   article.append(make("div", "pair", said, beside));
+  if (s.review) {
+    const [decision, people, note, before] = s.review;
+    article.append(make("p", "evidence", `${words(decision)} by ${people.join(", ")}${note ? `: ${note}` : ""}`));
+    if (before.length) article.append(unfold("Before the edit", ...before.map(([role, text]) => make("p", role === "assistant" ? "answer" : "question", text))));
+  }
   if (s.claims) article.append(claimsOf(s));
   if (s.judges) article.append(judgesOf(s));
   article.append(lineageOf(s, told.path));
