@@ -55,6 +55,7 @@ def common(config: TrainConfig, stage: StageConfig, folder: Path, total: int, *,
         "save_total_limit": None,  # checkpoints.Keeper thins them out, once a newer one is known to be whole
         "logging_steps": 1,
         "logging_nan_inf_filter": False,  # it would put a made-up loss in the place of one that is no number
+        "activation_offloading": config.offload and device == "cuda",
         "report_to": "none",
         "disable_tqdm": True,
         "dataloader_pin_memory": device == "cuda",

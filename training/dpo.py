@@ -185,6 +185,7 @@ def assemble(
     elif settings.method == "orpo":
         from training import orpo
 
+        shared.pop("activation_offloading")  # this trainer has no such way
         longest = max(map(len, train.prompt_ids)) + max(map(len, (*train.chosen_ids, *train.rejected_ids)))
         trainer = orpo.Trainer(
             args=orpo.ORPOConfig(**shared, beta=settings.beta, max_length=longest, remove_unused_columns=False),

@@ -6,7 +6,7 @@ import hashlib
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -55,15 +55,29 @@ class Ready:
     shown: str
     data: dict[str, dict[str, Any]]
 
-    @property
-    def lengths(self) -> NDArray[np.int64]:
-        """Tokens of each training row before cutting, of pairs too: int64, of shape (rows + pairs,)."""
-        return np.concatenate([self.train.lengths, self.pairs_train.lengths])
-
     def order(self, seed: int) -> list[int]:
         """Positions of the training rows with their families mixed; the same seed gives the same order."""
         rows = [_At(position, family) for position, family in enumerate(self.train.families)]
         return [row.position for row in encode.interleave(rows, seed)]
+
+    def with_settings(self, config: TrainConfig) -> Ready:
+        """The same rows for other settings; encoded anew where the length is another."""
+        if config.max_length == self.config.max_length:
+            return replace(self, config=config)
+        limit = config.max_length
+        return replace(
+            self,
+            config=config,
+            train=encode.encode_sft(self.rows.train, self.tokenizer, limit),
+            valid=encode.encode_sft(self.rows.valid, self.tokenizer, limit),
+            pairs_train=encode.encode_pairs(self.pairs.train, self.tokenizer, limit),
+            pairs_valid=encode.encode_pairs(self.pairs.valid, self.tokenizer, limit),
+        )
+
+    def prompts(self, most: int) -> tuple[str, ...]:
+        """Up to ``most`` prompts as text, ready for a reply: held-out ones where there are any."""
+        rows = self.rows.test or self.rows.valid or self.rows.train
+        return tuple(template.prompts([row.messages[:-1] for row in rows[:most]], self.tokenizer))
 
     def dropped(self) -> dict[str, list[dict[str, Any]]]:
         """The rows and pairs that are not trained on, by stage, each with its reason."""
@@ -87,7 +101,8 @@ def prepare(export: Path, out: Path, config: TrainConfig, say: Say, *, write: bo
         TrainingError: nothing to train on, a bad row, a base that cannot be had.
     """
     rows = read_sft(export)
-    pairs = read_pairs(export) if config.dpo.enabled else Splits[Pair]()
+    none: Splits[Pair] = Splits()
+    pairs = read_pairs(export) if config.dpo.enabled else none
     for note in (*rows.notes, *pairs.notes):
         say(note)
     resolved = _base(out, config, rows, pairs, say, write)
