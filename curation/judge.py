@@ -194,10 +194,12 @@ class Judge(Map):
     async def _one(self, backend: Backend, model: str, sample: Sample, rubric: Rubric) -> Judged | Unreadable:
         """What one judge says."""
         groups = [rubric.criteria] if self.config.calls == "all" else [(c,) for c in rubric.criteria]
-        try:
-            parts = await _together([self._part(backend, model, sample, group) for group in groups])
-        except (Unusable, CallFailed) as error:
-            return error
+        # All are waited for: which of several errors is told must not depend on which reply came first.
+        read = await _together([self._tried(backend, model, sample, group) for group in groups])
+        for error in read:
+            if not isinstance(error, Part):
+                return error
+        parts = [part for part in read if isinstance(part, Part)]
         scores = _joined(part.scores for part in parts)
         variance = _joined(part.variance for part in parts)
         if self.config.score_mode == "mean":
@@ -215,6 +217,14 @@ class Judge(Map):
             variance=variance,
             mass=_joined(part.mass for part in parts),
         )
+
+    async def _tried(
+        self, backend: Backend, model: str, sample: Sample, criteria: Sequence[Criterion]
+    ) -> Part | Unreadable:
+        try:
+            return await self._part(backend, model, sample, criteria)
+        except (Unusable, CallFailed) as error:
+            return error
 
     async def _part(self, backend: Backend, model: str, sample: Sample, criteria: Sequence[Criterion]) -> Part:
         """One question, read by the mode.

@@ -179,7 +179,7 @@ def test_one_call_a_criterion_gives_reasons_for_each() -> None:
 
 def test_one_criterion_that_cannot_be_read_leaves_all_unscored() -> None:
     replies = [json.dumps({"justification": "x", k: 3 if k != "clarity" else 9}) for k in CRITERIA]
-    found, _failure = judged(Scripted(*replies, replies[1]), calls="each", score_mode="integer")
+    found, _failure = judged(Scripted(*replies, *replies[1:2] * 9), calls="each", score_mode="integer")
     assert isinstance(found, Sample)
     assert (found.score, found.scores) == (None, {})
 
