@@ -61,6 +61,7 @@ class Record:
             "plan": self.values.get("plan"),
             "stages": self.values.get("stages") or {},
             "merge": self.values.get("merge"),
+            "compared": self.values.get("compared"),
         }
         self.save()
 

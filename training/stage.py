@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +14,7 @@ from accelerate import PartialState  # type: ignore[import-untyped]
 
 from training import base, checkpoints, metrics, trouble
 from training.config import Stage, StageConfig, TrainConfig
+from training.counted import Counted
 from training.errors import TrainingError
 from training.proofs import Moves, Proof
 from training.record import Record, StageResult
@@ -63,12 +65,14 @@ def run(work: Work, record: Record, say: Say, callbacks: Sequence[Any] = (), *, 
     try:
         checkpoint = _begin(work, record, folder, adapter, say, resume)
         record.put(state=name)
-        report, keeper, settings = _train(work, record, folder, checkpoint, say, callbacks)
+        peak = Counted(base.device())
+        report, keeper, settings = _train(work, record, folder, checkpoint, say, [peak, *callbacks])
         chosen = _chosen(folder)
         if record.write:
             _publish(chosen, adapter)
         PartialState().wait_for_everyone()
         values = _result(work, settings, record.out, chosen, keeper, [*work.proofs, *report.values()])
+        values["peak_bytes"] = peak.bytes
         record.put_stage(name, {**work.noted, **values, "adapter_sha256": checkpoints.adapter_sha256(adapter)})
         if record.write:
             checkpoints.thin(folder, set())
@@ -116,9 +120,7 @@ def _train(
         before = metrics.rewind(
             record.out / metrics.FILE, work.stage, checkpoints.step_of(checkpoint) if checkpoint else -1
         )
-        half = str(base.compute_dtype(work.config)).endswith("float16") and "bfloat" not in str(
-            base.compute_dtype(work.config)
-        )
+        half = str(base.compute_dtype(work.config)) == "torch.float16"
         ours = [
             trouble.Numbers(work.stage, half),
             metrics.Metrics(record.out / metrics.FILE, work.stage, before),
@@ -146,7 +148,10 @@ def _attempt(
     """False where memory ran out; the trainer and all it holds are gone then, with this function's frame."""
     try:
         work.proofs.clear()
-        with base.quiet():
+        with base.quiet(), contextlib.ExitStack() as counting:
+            for watcher in callbacks:
+                if isinstance(watcher, Counted):
+                    counting.enter_context(watcher.counting())
             trainer = work.build(settings, folder, callbacks)
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     except TrainingError:

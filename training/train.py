@@ -14,6 +14,7 @@ from training.errors import StoppedTraining, TrainingError
 from training.record import Record, StageResult
 
 Say = Callable[[str], None]
+PROMPTS = 8
 NO_PAIRS = (
     "There are no preference pairs: SFT alone. To get pairs, let a model write rejected replies: "
     "datagen run --set generator.preference.share=0.5, or add a preference.train.jsonl to the export."
@@ -28,12 +29,18 @@ class TrainResult:
         out: its folder.
         sft, dpo: the stages; None where one was not run.
         record: the contents of ``training.json``.
+        prompts: a few of the held-out prompts as text, to compare models on.
+        max_length: tokens of a row at most, as decided.
+        main: whether this is the process that writes.
     """
 
     out: Path
     sft: StageResult | None
     dpo: StageResult | None
     record: dict[str, Any]
+    prompts: tuple[str, ...] = ()
+    max_length: int = 0
+    main: bool = True
 
 
 def train(
@@ -63,32 +70,67 @@ def train(
     base.require(config)
     from accelerate import PartialState  # type: ignore[import-untyped]
 
-    from training import ready as preparing
-
     main = bool(PartialState(cpu=base.device() == "cpu").is_main_process)
     tell: Say = say if main else _nothing
     _optimizer(config, tell)
-    if main:
-        out.mkdir(parents=True, exist_ok=True)
-    with base.quiet():
-        ready = preparing.prepare(export, out, config, tell, write=main)
+    ready, planned = _planned(export, out, config, tell, main)
+    tell(planned.text().rstrip())
     record = Record.open(out, main)
     record.begin(config, ready.data)
+    record.put(plan=planned.as_dict())
     sft = dpo = None
     try:
         if config.sft.enabled:
-            sft = _sft(ready, record, tell, callbacks, resume)
+            sft = _sft(ready, planned, record, tell, callbacks, resume)
             gc.collect()
         if config.dpo.enabled:
-            dpo = _dpo(ready, record, tell, callbacks, resume)
+            dpo = _dpo(ready, planned, record, tell, callbacks, resume)
     except StoppedTraining:
         record.put(state="stopped")
         raise
     record.put(state="done")
-    return TrainResult(out, sft, dpo, record.values)
+    return TrainResult(out, sft, dpo, record.values, ready.prompts(PROMPTS), ready.config.max_length, main)
 
 
-def _sft(ready: Any, record: Record, say: Say, callbacks: Sequence[Any], resume: bool) -> StageResult:
+def plan(export: Path, out: Path, config: TrainConfig, *, say: Say) -> Any:
+    """What :func:`train` would do, without doing it; of ``out`` only ``base/`` is made, for ``--base tiny``.
+
+    With ``config.vram`` it is the plan for a GPU of that size, whatever there is here.
+
+    Returns:
+        A :class:`training.plan.Plan`.
+
+    Raises:
+        TrainingError: as :func:`train`.
+    """
+    base.require(config)
+    return _planned(export, out, config, say, True, "cuda" if config.vram else None)[1]
+
+
+def _planned(
+    export: Path, out: Path, config: TrainConfig, say: Say, write: bool, device: str | None = None
+) -> tuple[Any, Any]:
+    """The rows as tokens and the plan for them; with ``auto_fit`` both for the settings that fit."""
+    from training import ready as preparing
+    from training.plan import reckon
+    from training.shape import ModelShape
+
+    if write:
+        out.mkdir(parents=True, exist_ok=True)
+    with base.quiet():
+        ready = preparing.prepare(export, out, config, say, write=write)
+    lengths: Any = {"sft": ready.train.lengths, "dpo": ready.pairs_train.lengths}
+    dropped: Any = {"sft": len(ready.train.dropped), "dpo": len(ready.pairs_train.dropped)}
+    where: Any = device or base.device()
+    planned = reckon(ModelShape.of(ready.config.base), ready.config, lengths, where, dropped=dropped, out=out)
+    if planned.config != ready.config:
+        for change in planned.proposal.changes:
+            say(f"To fit: {change}")
+        ready = ready.with_settings(planned.config)
+    return ready, planned
+
+
+def _sft(ready: Any, planned: Any, record: Record, say: Say, callbacks: Sequence[Any], resume: bool) -> StageResult:
     from training import identity, sft, stage, steps
 
     settings, said = steps.settle(ready.config.sft, len(ready.train.ids))
@@ -117,12 +159,19 @@ def _sft(ready: Any, record: Record, say: Say, callbacks: Sequence[Any], resume:
         settings=settings,
         parts=identity.parts(ready.config, settings, data),
         build=build,
-        noted={"rows": len(ready.train.ids), "dropped": ready.dropped()["sft"], "trained_tokens_shown": ready.shown},
+        noted={
+            "rows": len(ready.train.ids),
+            "dropped": ready.dropped()["sft"],
+            "trained_tokens_shown": ready.shown,
+            "estimate_bytes": _estimate(planned, "sft"),
+        },
     )
     return stage.run(work, record, say, callbacks, resume=resume)
 
 
-def _dpo(ready: Any, record: Record, say: Say, callbacks: Sequence[Any], resume: bool) -> StageResult | None:
+def _dpo(
+    ready: Any, planned: Any, record: Record, say: Say, callbacks: Sequence[Any], resume: bool
+) -> StageResult | None:
     from training import checkpoints, dpo, identity, stage, steps
 
     if not ready.pairs_train.ids:
@@ -159,7 +208,11 @@ def _dpo(ready: Any, record: Record, say: Say, callbacks: Sequence[Any], resume:
         settings=settings,
         parts={**identity.parts(ready.config, settings, data), "the SFT adapter": before},
         build=build,
-        noted={"rows": len(train), "dropped": ready.dropped()["dpo"]},
+        noted={
+            "rows": len(train),
+            "dropped": ready.dropped()["dpo"],
+            "estimate_bytes": _estimate(planned, "dpo"),
+        },
         proofs=found,
         least=2 if settings.method == "kto" else 1,
     )
@@ -171,6 +224,11 @@ def _dpo(ready: Any, record: Record, say: Say, callbacks: Sequence[Any], resume:
             "Run the same command again: both stages are done anew.",
         )
     return result
+
+
+def _estimate(planned: Any, stage: str) -> int | None:
+    found = planned.estimate(stage)
+    return None if found is None else int(found.total)
 
 
 def _pairs(encoded: Any) -> Any:
