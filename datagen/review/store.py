@@ -309,7 +309,7 @@ def _told(path: Path) -> Iterator[None]:
     except (DatagenError, Overtaken):
         raise
     except sqlite3.OperationalError as error:
-        full = "full" in str(error)
+        full = "full" in str(error) or "disk I/O" in str(error)  # the latter for a quota
         kind = StoppedEarly if full else UsageError
         raise kind(
             f"Could not use the log of decisions {path}.",

@@ -56,9 +56,9 @@ async function drain() {
       }
       const lasting = error instanceof Refused && ![401, 428, 500, 502, 503].includes(error.status);
       if (lasting) { waiting.shift(); listener(waiting.length, ""); failed(error); continue; }
-      listener(waiting.length, error instanceof Refused && error.status === 401
-        ? "the server was started again: open its new link in another tab, and this page goes on"
-        : "the server does not answer; they are sent as soon as it does");
+      listener(waiting.length, !(error instanceof Refused) ? "the server does not answer; they are sent as soon as it does"
+        : error.status === 401 ? "the server was started again: open its new link in another tab, and this page goes on"
+          : error.message);
       await new Promise((later) => setTimeout(later, pause));
       pause = Math.min(3000, pause * 2);
     }
