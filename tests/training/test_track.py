@@ -104,7 +104,8 @@ def test_wandb_offline_takes_two_stages(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_mlflow_takes_two_stages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mlflow = pytest.importorskip("mlflow", reason="no mlflow: pip install mlflow")
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", (tmp_path / "mlruns").as_uri())
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "pumps")
     (callback,) = track.callbacks("mlflow", tmp_path / "training")
     train(tmp_path, [callback], steps=2)
