@@ -114,6 +114,7 @@ def curate(
     Raises:
         DatagenError: wrong usage (exit code 2), or stopped early and resumable (3).
     """
+    _lead_somewhere((*paths, *against, out))
     if against:
         held = config.curation.decontaminate.model_copy(update={"against": tuple(str(p.resolve()) for p in against)})
         config = config.model_copy(update={"curation": config.curation.model_copy(update={"decontaminate": held})})
@@ -318,6 +319,15 @@ def _write(
     except OSError as error:
         raise from_os_error(error, "write the curated rows") from error
     return curated.report()
+
+
+def _lead_somewhere(paths: Iterable[Path]) -> None:
+    for path in paths:
+        try:
+            path.resolve()
+        except (RuntimeError, OSError) as error:
+            said = getattr(error, "strerror", "") or "it is a link that leads to itself"
+            raise UsageError(f"{path} leads nowhere.", f"The system says: {said}.", "Name another one.") from error
 
 
 def _apart(paths: Sequence[Path], out: Path) -> None:

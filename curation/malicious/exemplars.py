@@ -11,7 +11,6 @@ import functools
 import hashlib
 import re
 import zlib
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,8 +25,11 @@ from curation.malicious.fold import fold
 _FILE = Path(__file__).with_name("exemplars.txt")
 _BUCKETS = 8192
 _SIZES = (3, 4, 5)
+_REMEMBERED = 8192  # words whose n-grams are kept at hand, about 1 kB each
 
 Matrix = npt.NDArray[np.float32]
+Vector = npt.NDArray[np.float32]
+Places = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +68,16 @@ def examples() -> Examples:
 
 def by_letters(passages: Sequence[str]) -> Matrix:
     """Similarity (p, e), 0..1, of folded passages to each example by their character n-grams."""
-    columns, idf = _letters()
-    out: Matrix = np.zeros((len(passages), columns.shape[1]), np.float32)
+    known = _letters()
+    out: Matrix = np.zeros((len(passages), known.count), np.float32)
     for row, passage in zip(out, passages, strict=True):
         places, counts = _grams(passage)
-        weights = counts * idf[places]
-        row[:] = (weights / (float(np.linalg.norm(weights)) or 1.0)) @ columns[places]
+        weights = counts * known.idf[places]
+        weights /= float(np.linalg.norm(weights)) or 1.0
+        sizes = known.starts[places + 1] - known.starts[places]
+        ends = np.cumsum(sizes)
+        at = np.arange(ends[-1] if len(ends) else 0) + np.repeat(known.starts[places] + sizes - ends, sizes)
+        row[:] = np.bincount(known.owners[at], known.values[at] * np.repeat(weights, sizes), known.count)
     return out
 
 
@@ -107,30 +113,58 @@ def _model_here() -> bool:
     return embed.available()
 
 
+@dataclass(frozen=True, slots=True)
+class _Letters:
+    """Of each n-gram's bucket the examples that have it: few of all, so lists and no table.
+
+    Attributes:
+        count: of examples.
+        idf: (buckets,) weight of each.
+        starts: (buckets + 1,) where the list of each begins.
+        owners, values: numbers of examples, and the share of the n-gram in them, unit length.
+    """
+
+    count: int
+    idf: Vector
+    starts: Places
+    owners: Places
+    values: Vector
+
+
 @functools.cache
-def _letters() -> tuple[Matrix, npt.NDArray[np.float32]]:
-    """The examples as unit columns (buckets, e), and the weight of each bucket."""
+def _letters() -> _Letters:
     made = [_grams(fold(text).text) for text in examples().texts]
-    seen = np.zeros(_BUCKETS, np.float32)
-    for places, _ in made:
-        seen[places] += 1
+    seen = np.bincount(np.concatenate([places for places, _ in made]), minlength=_BUCKETS)
     idf = (np.log((1 + len(made)) / (1 + seen)) + 1).astype(np.float32)
-    rows: Matrix = np.zeros((len(made), _BUCKETS), np.float32)
-    for row, (places, counts) in zip(rows, made, strict=True):
-        row[places] = counts * idf[places]
-        row /= np.linalg.norm(row) or 1
-    return np.ascontiguousarray(rows.T), idf
+    shares = []
+    for places, counts in made:
+        weights = counts * idf[places]
+        shares.append(weights / (np.linalg.norm(weights) or 1))
+    buckets = np.concatenate([places for places, _ in made])
+    order = np.argsort(buckets, kind="stable")
+    owners = np.repeat(np.arange(len(made)), [len(places) for places, _ in made])
+    starts = np.concatenate(([0], np.cumsum(seen))).astype(np.int64)
+    return _Letters(len(made), idf, starts, owners[order], np.concatenate(shares)[order].astype(np.float32))
 
 
-def _grams(text: str) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+def _grams(text: str) -> tuple[Places, Vector]:
     """Buckets of the character n-grams of the words, and the logarithm of how often each is there, plus one."""
-    counts: Counter[int] = Counter()
-    for word in re.findall(r"\w+", text):
-        padded = f" {word[:40]} ".encode("utf-8", "surrogatepass")
-        for size in _SIZES:
-            counts.update(zlib.crc32(padded[i : i + size]) % _BUCKETS for i in range(max(1, len(padded) - size + 1)))
-    places = np.fromiter(counts, np.int64, len(counts))
-    return places, (1 + np.log(np.fromiter(counts.values(), np.float32, len(counts)))).astype(np.float32)
+    words = re.findall(r"\w+", text)
+    if not words:
+        return np.zeros(0, np.int64), np.zeros(0, np.float32)
+    counts = np.bincount(np.concatenate([_of_word(word[:40]) for word in words]), minlength=_BUCKETS)
+    places = np.flatnonzero(counts)
+    return places, (1 + np.log(counts[places])).astype(np.float32)
+
+
+@functools.lru_cache(maxsize=_REMEMBERED)
+def _of_word(word: str) -> Places:
+    """The bucket of each n-gram of a word."""
+    padded = f" {word} ".encode("utf-8", "surrogatepass")
+    return np.array(
+        [zlib.crc32(padded[i : i + size]) % _BUCKETS for size in _SIZES for i in range(max(1, len(padded) - size + 1))],
+        np.int64,
+    )
 
 
 @functools.cache

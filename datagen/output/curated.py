@@ -22,6 +22,7 @@ from datagen.output.rows import MAX_LINE, UNREADABLE, rewritten
 KEPT, REJECTED, REPORT = CURATED
 EXAMPLES = 5
 """Examples of each reason in the report."""
+_BLOCK = 3 << 18  # a multiple of three, so that base64 of pieces is that of the whole
 NO_CHANGE = frozenset({"none", "audit", "reject"})
 """Actions on a finding that leave the text as it is."""
 
@@ -90,7 +91,10 @@ class Curated:
         if sample.verdict is not None:
             self.rejected[sample.verdict.reason] += 1
             self._example(sample)
-            rejected.write(with_verdict(sample, line))
+            if line is None:
+                _write_long(sample, source, rejected)
+            else:
+                rejected.write(with_verdict(sample, line))
             return
         assert line is not None  # what is over the limit is never kept
         self.kept += 1
@@ -126,32 +130,44 @@ def write_report(out: Path, report: Mapping[str, Any]) -> None:
     write_if_changed(out / REPORT, (json.dumps(report, ensure_ascii=True, indent=2) + "\n").encode())
 
 
-def with_verdict(sample: Sample, line: bytes | None) -> bytes:
+def with_verdict(sample: Sample, line: bytes) -> bytes:
     """A rejected row's line: the row as it came, with its verdict as the last field.
 
-    What is no JSON object stands in ``line`` (``line_base64`` where it is not UTF-8); of a line too long to read
-    only its place is told.
+    What is no JSON object stands in ``line``, or in ``line_base64`` where it is not UTF-8.
     """
-    assert sample.verdict is not None
-    told = {**sample.verdict.model_dump(), "row": sample.id}
-    if sample.verdict.reason != UNREADABLE and line is not None:
+    told = _told(sample)
+    if told["reason"] != UNREADABLE:
         return with_field(line, "verdict", told) + b"\n"
     held: dict[str, Any] = {}
-    if line is None:
-        held = {"start": sample.lineage.start, "end": sample.lineage.end}
-    else:
-        try:
-            held = {"line": line.decode()}
-        except UnicodeDecodeError:
-            held = {"line_base64": base64.b64encode(line).decode()}
+    try:
+        held = {"line": line.decode()}
+    except UnicodeDecodeError:
+        held = {"line_base64": base64.b64encode(line).decode()}
     return json.dumps({**held, "verdict": told}, ensure_ascii=True).encode() + b"\n"
 
 
+def _told(sample: Sample) -> dict[str, Any]:
+    assert sample.verdict is not None
+    return {**sample.verdict.model_dump(), "row": sample.id}
+
+
+def _write_long(sample: Sample, source: IO[bytes], out: IO[bytes]) -> None:
+    """Write a line too long to read, as ``line_base64`` and never as a whole in memory. Raises OSError."""
+    left = sample.lineage.end - sample.lineage.start
+    source.seek(sample.lineage.start)
+    out.write(b'{"line_base64": "')
+    while left and (block := source.read(min(_BLOCK, left))):
+        out.write(base64.b64encode(block))
+        left -= len(block)
+    out.write(b'", "verdict": ' + json.dumps(_told(sample), ensure_ascii=True).encode() + b"}\n")
+
+
 def with_field(line: bytes, name: str, value: Any) -> bytes:
-    """The line of a row with one more field at its end; all other bytes stay."""
-    body = line.rstrip()[:-1]
+    """The line of a row with one more field at its end; all other bytes stay, blanks after the row too."""
+    row = line.rstrip()
+    body, after = row[:-1], line[len(row) :]
     key = f'"{name}": ' if body.rstrip().endswith(b"{") else f', "{name}": '
-    return body + key.encode() + json.dumps(value, ensure_ascii=True).encode() + b"}"
+    return body + key.encode() + json.dumps(value, ensure_ascii=True).encode() + b"}" + after
 
 
 def _judged(sample: Sample) -> dict[str, Any]:

@@ -51,6 +51,12 @@ def files_of(path: Path) -> list[tuple[Path, str]]:
     if path.is_file():
         return [(path, path.name)]
     if not path.is_dir():
+        if path.exists():
+            raise UsageError(
+                f"There is nothing to import at {path}.",
+                "It is a device or a pipe, and rows are read more than once.",
+                "Write what it gives into a file, and name that.",
+            )
         raise UsageError(f"There is nothing to import at {path}.", "No such file or folder.", "Name one that exists.")
     inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES)
     names = [(p, p.relative_to(path).as_posix()) for p in inside]
@@ -163,20 +169,20 @@ def _table(path: Path, *, arrow: bool) -> Iterator[Numbered]:
     except (pl.exceptions.PolarsError, ValueError) as error:
         kind = "an Arrow stream" if arrow else "a Parquet file"
         raise _damaged(path, kind, str(error).splitlines()[0][:200]) from error
-    if sum(_text_bytes(column) for column in frame.get_columns()) > MAX_TEXT:
+    if sum(text_bytes(column) for column in frame.get_columns()) > MAX_TEXT:
         raise TooLarge(f"It holds over {MAX_TEXT // 1_000_000:,} MB of text")
     for number, row in enumerate(frame.iter_rows(named=True, buffer_size=1), 1):
         yield Numbered(number, row)
 
 
-def _text_bytes(column: pl.Series) -> int:
+def text_bytes(column: pl.Series) -> int:
     """Bytes of all texts in a column, however deep, counted without making a copy of any."""
     import polars as pl
 
     if isinstance(column.dtype, pl.List | pl.Array):
-        return _text_bytes(column.explode()) if len(column) else 0
+        return text_bytes(column.explode()) if len(column) else 0
     if isinstance(column.dtype, pl.Struct):
-        return sum(_text_bytes(field) for field in column.struct.unnest().get_columns())
+        return sum(text_bytes(field) for field in column.struct.unnest().get_columns())
     if column.dtype == pl.String:
         return int(column.str.len_bytes().sum())
     if column.dtype == pl.Binary:

@@ -13,12 +13,11 @@ from typing import IO, Any
 from datagen.core.errors import StoppedEarly, UsageError, from_os_error
 from datagen.core.files import atomic
 from datagen.core.record import SourceFile
-from datagen.output.import_rows import MAX_WHOLE, SUFFIXES, TooLarge, files_of, layout, rows_of
+from datagen.output.import_rows import SUFFIXES, TooLarge, files_of, layout, rows_of
+from datagen.output.row_tables import table_lines
 
 STRETCH = 2_000_000
 """Bytes of a stretch: some five thousand short rows, or one long line."""
-TABLE_ROWS = 20_000
-"""Rows of a table that are held at once."""
 _BLOCK = 1_000_000
 CURATED = ("kept.jsonl", "rejected.jsonl", "report.json")
 """What a curation leaves. Of such a folder the kept rows are read again, and not what was rejected."""
@@ -178,7 +177,7 @@ def _as_lines(path: Path, work: Path) -> Path:
     if not out.exists():
         out.parent.mkdir(parents=True, exist_ok=True)
         with atomic(out) as target:
-            for line in _table(path) if held == "table" else _array(path):
+            for line in table_lines(path) if held == "table" else _array(path):
                 target.write(line)
     return out
 
@@ -193,48 +192,3 @@ def _line(row: Any) -> bytes:
         return json.dumps(row, ensure_ascii=False).encode() + b"\n"
     except UnicodeEncodeError:  # a lone surrogate has no UTF-8
         return json.dumps(row).encode() + b"\n"
-
-
-def _table(path: Path) -> Iterator[bytes]:
-    import polars as pl
-
-    arrow = path.suffix.lower() == ".arrow"
-    try:
-        for frame in _arrow(path) if arrow else _parquet(path):
-            yield frame.write_ndjson().encode()
-    except (pl.exceptions.PolarsError, ValueError) as error:
-        kind = "an Arrow stream" if arrow else "a Parquet file"
-        raise UsageError(
-            f"{path.name} cannot be read as {kind}.",
-            f"The reader says: {str(error).splitlines()[0][:200]}.",
-            "Check the file; columns of bytes (images, audio) have to go first.",
-        ) from error
-
-
-def _parquet(path: Path) -> Iterator[Any]:
-    import polars as pl
-
-    frame = pl.scan_parquet(path)
-    start = 0
-    while len(part := frame.slice(start, TABLE_ROWS).collect()):
-        yield part
-        start += TABLE_ROWS
-
-
-def _arrow(path: Path) -> Iterator[Any]:
-    """What ``Dataset.save_to_disk`` writes is a stream; polars reads one as a whole, pyarrow in pieces."""
-    import polars as pl
-
-    try:
-        from pyarrow import ipc  # type: ignore[import-untyped,unused-ignore]
-    except ImportError:
-        if path.stat().st_size > MAX_WHOLE:
-            why = f"It is over {MAX_WHOLE // 1_000_000} MB, and pyarrow, which reads such files in pieces, is missing"
-            raise TooLarge(why) from None
-        yield pl.read_ipc_stream(path)
-        return
-    with path.open("rb") as file, ipc.open_stream(file) as stream:
-        for batch in stream:
-            frame = pl.from_arrow(batch)
-            for start in range(0, len(frame), TABLE_ROWS):
-                yield frame.slice(start, TABLE_ROWS)
