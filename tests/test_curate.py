@@ -200,7 +200,8 @@ def test_each_step_works_alone(tmp_path: Path) -> None:
     path = put(tmp_path / "a.jsonl", [row(i) for i in range(10)])
     other = put(tmp_path / "eval.jsonl", [{"question": "What is the capital of the moon?"}])
     for name in STEPS:
-        more = {"decontaminate": ["--against", other], "select": ["--target", "3"]}.get(name, [])
+        given: dict[str, list[str | Path]] = {"decontaminate": ["--against", other], "select": ["--target", "3"]}
+        more = given.get(name, [])
         done = datagen("curate", path, "--out", tmp_path / name, "--only", name, *more, "--json")
         assert done.returncode == 0, (name, done.stderr)
         assert json.loads(done.stdout)["adds_up"]
