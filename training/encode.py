@@ -8,8 +8,6 @@ does not fit, it is dropped, for a reply without its end would be compared with 
 from __future__ import annotations
 
 import random
-import re
-from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
@@ -17,11 +15,9 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from training import layout
 from training.errors import TrainingError
-from training.layout import Layout, Rendered
 from training.rows import Pair, Row
-from training.rows_formats import Messages
+from training.tokens import Pool, Tokens, layout_of, tokens
 
 _BATCH = 512  # rows rendered and tokenised at once
 
@@ -94,10 +90,10 @@ def encode_sft(rows: Iterable[Row], tokenizer: Any, max_length: int) -> Encoded:
     Raises:
         TrainingError: replies cannot be found in what the tokenizer's template writes.
     """
-    frame, made, pool = _layout(tokenizer), Encoded(), _Pool(tokenizer)
+    frame, made, pool = layout_of(tokenizer), Encoded(), Pool(tokenizer)
     lengths: list[int] = []
     for batch in _batches(rows):
-        for row, found in zip(batch, _tokens([r.messages for r in batch], tokenizer, frame, pool), strict=True):
+        for row, found in zip(batch, tokens([r.messages for r in batch], tokenizer, frame, pool), strict=True):
             if isinstance(found, str):
                 made.dropped.append(Dropped(row.id, row.place, found, 0))
                 continue
@@ -151,14 +147,14 @@ def encode_pairs(pairs: Iterable[Pair], tokenizer: Any, max_length: int) -> Enco
     Args, returns, raises: as :func:`encode_sft`; a pair that does not fit whole, or whose replies are the same
     tokens, is dropped.
     """
-    frame, made, pool = _layout(tokenizer), EncodedPairs(), _Pool(tokenizer)
+    frame, made, pool = layout_of(tokenizer), EncodedPairs(), Pool(tokenizer)
     for batch in _batches(pairs):
         talks = [
             (*pair.prompt, {"role": "assistant", "content": reply})
             for pair in batch
             for reply in (pair.chosen, pair.rejected)
         ]
-        both = iter(_tokens(talks, tokenizer, frame, pool))
+        both = iter(tokens(talks, tokenizer, frame, pool))
         for pair, chosen, rejected in zip(batch, both, both, strict=True):
             name = (pair.id, pair.place)
             found = _pair(chosen, rejected)
@@ -218,7 +214,7 @@ def shown(encoded: Encoded, tokenizer: Any) -> str:
             reasons[0] if reasons else "There was none to begin with.",
             "Give a larger --set max_length, or other rows.",
         )
-    ends = _layout(tokenizer).end_ids
+    ends = layout_of(tokenizer).end_ids
     # A row that was cut may have lost its end: the first that has it, else the first, which is then at fault.
     pairs = zip(encoded.input_ids, encoded.assistant_masks, strict=True)
     learned = ([t for t, m in zip(ids, mask, strict=True) if m] for ids, mask in pairs)
@@ -259,30 +255,6 @@ def interleave(rows: Sequence[F], seed: int) -> list[F]:
     return [members[number][k] for _, number, k in placed]
 
 
-class _Pool:
-    """One object for each token number: a list of a million tokens then takes 8 MB, not 36."""
-
-    def __init__(self, tokenizer: Any) -> None:
-        self.numbers = list(range(len(tokenizer)))
-        specials = {str(token) for token in tokenizer.added_tokens_decoder.values() if token.special}
-        longest_first = sorted(specials, key=lambda token: (-len(token), token))
-        self.control = re.compile("|".join(map(re.escape, longest_first)) or "(?!)")
-
-    def shared(self, ids: list[int]) -> list[int]:
-        return [self.numbers[i] for i in ids]
-
-
-def _layout(tokenizer: Any) -> Layout:
-    try:
-        return layout.find(tokenizer)
-    except layout.NoLayout as error:
-        raise TrainingError(
-            "The chat template cannot be used for training.",
-            str(error),
-            "Give one that marks replies with {% generation %} by --set chat_template=FILE.jinja.",
-        ) from error
-
-
 R = TypeVar("R")
 
 
@@ -295,51 +267,6 @@ def _batches(rows: Iterable[R]) -> Iterator[list[R]]:
             batch = []
     if batch:
         yield batch
-
-
-Tokens = tuple[list[int], list[tuple[int, int]]]
-
-
-def _tokens(talks: Sequence[Messages], tokenizer: Any, frame: Layout, pool: _Pool) -> list[Tokens | str]:
-    """Tokens of conversations and where in them the replies are, or the reason why not."""
-    found: list[Tokens | str] = [""] * len(talks)
-    sound: list[int] = []
-    for i, messages in enumerate(talks):
-        forged = next((m for message in messages if (m := pool.control.search(message["content"]))), None)
-        if forged:
-            found[i] = f"A text of it holds {forged[0]}, which the tokenizer reads as a control token."
-        else:
-            sound.append(i)
-    rendered = layout.render([talks[i] for i in sound], tokenizer, frame)
-    whole: list[tuple[int, Rendered]] = []
-    for i, one in zip(sound, rendered, strict=True):
-        if isinstance(one, str):
-            found[i] = one
-        else:
-            whole.append((i, one))
-    if not whole:
-        return found
-    batch = tokenizer([one.text for _, one in whole], add_special_tokens=False, verbose=False)
-    for (i, one), encoding in zip(whole, batch.encodings, strict=True):
-        found[i] = _placed(one, encoding, frame, pool)
-    return found
-
-
-def _placed(one: Rendered, encoding: Any, frame: Layout, pool: _Pool) -> Tokens | str:
-    """A token is a reply's if it begins inside it. One that begins before, for a space that starts a reply, is not."""
-    ids, offsets = encoding.ids, encoding.offsets
-    starts = [start for start, _ in offsets]
-    if not one.spans:
-        return "It has no reply."
-    spans = []
-    for start, end in one.spans:
-        first, last = bisect_left(starts, start), bisect_left(starts, end)
-        while first < last and offsets[first][1] <= start:
-            first += 1  # of no width: space before the reply, where a tokenizer trims it off its tokens
-        if frame.end_ids.isdisjoint(ids[first:last]):
-            return "The token that ends a reply is not in the reply."
-        spans.append((first, last))
-    return pool.shared(ids), spans
 
 
 def _pair(chosen: Tokens | str, rejected: Tokens | str) -> Three | Dropped:
