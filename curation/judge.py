@@ -154,6 +154,10 @@ class Judge(Map):
 
     async def judge(self, backend: Backend, sample: Sample) -> list[AnyRecord]:
         """Score one sample, or leave it unscored with a verdict that says why."""
+        last = sample.messages[-1]
+        if last.role != "assistant" or not (last.content.strip() or last.tool_calls):
+            verdict = Verdict(stage=self.name, reason="unscored", evidence="it has no reply of an assistant to judge")
+            return [sample.model_copy(update={"verdict": verdict})]
         rubric, said = await self._asked(backend, sample)
         good = [one for one in said if isinstance(one, Judged)]
         bad = [one for one in said if not isinstance(one, Judged)]

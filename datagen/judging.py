@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from datagen.config import Config
 from datagen.core.errors import StoppedEarly, UsageError
@@ -11,6 +11,9 @@ from datagen.core.hashing import digest
 from datagen.core.record import AnyRecord, Sample
 from datagen.core.stage import Fold, Map
 from datagen.models import Models
+
+if TYPE_CHECKING:
+    from curation.drift import Draw
 
 
 def stages(config: Config, models: Models) -> list[Map | Fold]:
@@ -87,24 +90,32 @@ def drift(
     wanted = config.judge.drift.samples
     if models.judge is None or not wanted or models.judge.batch:
         return None
-    from curation.drift import SHARE, Draw, rejudge
+    from curation.drift import SHARE, Draw
     from curation.judge import Judge
-    from datagen.llm.connect import open_backend
-    from datagen.llm.loop import run
 
-    judge = Judge(config.judge, models.judge, config.generator.prompts, models.panel)
-    least = thresholds(config, models)
-    settings = [wanted, config.seed, judge.fingerprint(), config.judge.threshold, least]
-    key = digest([place, settings])
+    judge = Judge(config.judge, models.judge, config.generator.prompts, models.panel).fingerprint()
+    key = digest([place, wanted, config.seed, judge, config.judge.threshold, thresholds(config, models)])
     if isinstance(before, dict) and before.get("key") == key:
         return before
     draw = Draw(wanted, config.seed, SHARE)
     for record in records():
         if isinstance(record, Sample):
             draw.see(record)
+    rows = judged_again(config, models, draw, note)
+    return {"key": key, "samples": rows} if rows else None
+
+
+def judged_again(config: Config, models: Models, draw: Draw, note: Callable[[str], None]) -> list[dict[str, Any]]:
+    """Judge what was drawn again: the ``samples`` of :func:`drift`; none where nothing is drawn or asking stopped."""
+    from curation.drift import rejudge
+    from curation.judge import Judge
+    from datagen.llm.connect import open_backend
+    from datagen.llm.loop import run
+
     drawn = draw.drawn()
-    if not drawn:
-        return None
+    if not drawn or models.judge.batch:
+        return []
+    judge = Judge(config.judge, models.judge, config.generator.prompts, models.panel)
     backend = open_backend(models.judge)
 
     async def score(sample: Sample) -> float | None:
@@ -115,14 +126,9 @@ def drift(
         found = run(rejudge(drawn, score))
     except StoppedEarly as error:
         note(f"Whether the judge says the same twice could not be found out: {error.what}")
-        return None
-    rows = [
-        {
-            "id": one.id,
-            "before": one.before,
-            "after": one.after,
-            "threshold": least.get(one.rubric, config.judge.threshold),
-        }
+        return []
+    own, least = thresholds(config, models), config.judge.threshold
+    return [
+        {"id": one.id, "before": one.before, "after": one.after, "threshold": own.get(one.rubric, least)}
         for one in found
     ]
-    return {"key": key, "samples": rows}

@@ -104,3 +104,38 @@ def test_without_an_endpoint_it_says_what_to_name(tmp_path: Path) -> None:
     done = datagen("judge", source, "--out", tmp_path / "out")
     assert done.returncode == 2
     assert "--base-url" in done.stderr
+
+
+def test_rows_of_any_form_are_judged_by_a_rubric_of_ten_lines_and_the_report_knows_the_judge(tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = []
+    for i in range(6):
+        asked, said = f"How is pump {i} opened?", f"With key {i}."
+        turns = [{"role": "user", "content": asked}, {"role": "assistant", "content": said}]
+        rows += [
+            {"messages": [{"role": "system", "content": "Be brief."}, *turns]},
+            {"instruction": "Open it.", "input": asked, "output": said},
+            {"conversations": [{"from": "human", "value": asked}, {"from": "gpt", "value": said}]},
+            {"text": f"Pump {i} is opened with key {i}. <|im_end|>"},
+            {"prompt": asked, "chosen": said, "rejected": f"With a hammer {i}."},
+        ]
+    rows += [{"messages": [{"role": "user", "content": "Only a question?"}]}, {"instruction": "x", "output": ""}]
+    source = put(tmp_path / "a.jsonl", [*rows, {"foo": 1}])
+    (tmp_path / "mine.md").write_text(RUBRIC, encoding="utf-8")
+    with fake_server() as server:
+        command = ("judge", source, "--out", tmp_path / "out", "--base-url", server.url)
+        done = datagen(*command, "--rubric", tmp_path / "mine.md", "--set", "judge.swap.share=1")
+        assert done.returncode == 0, done.stderr
+        asked_for = server.stats()["questions"]
+        assert datagen(*command, "--rubric", tmp_path / "mine.md", "--set", "judge.swap.share=1").stdout == done.stdout
+        assert server.stats()["questions"] == asked_for, "the same again asks nothing"
+    assert "Mean score" in done.stdout
+    report = json.loads((tmp_path / "out/report.json").read_text())
+    assert report["rows"] == 33
+    found = read(tmp_path / "out/kept.jsonl") + read(tmp_path / "out/rejected.jsonl")
+    assert sum("judge" in row for row in found) == 30
+    verdicts = [row["verdict"] for row in found if "judge" not in row]
+    assert sorted(v["reason"] for v in verdicts) == ["unreadable_row", "unscored", "unscored"]
+    assert sum("no reply of an assistant" in v["evidence"] for v in verdicts) == 2
+    biases = {one["name"]: one for one in report["judge_health"]["biases"]["findings"]}
+    assert biases["drift"]["rows"] == 3
+    assert biases["order"]["rows"] == 6
