@@ -86,6 +86,8 @@ def prepare(tokenizer: Any, path: str = "") -> Prepared:
         )
     if found.folded:
         said += " The template takes no system message: it goes before the first user's text."
+    if "strftime_now" in tokenizer.chat_template and "date_string" not in tokenizer.chat_template:
+        said += " The template writes today's date: on another day the same rows give other tokens."
     if why and source != "trl":
         said += " Replies in the middle of a conversation are learned as the template writes them there."
     return Prepared(source, found.marked, found.folded, found.end, found.end_id, said.strip())
@@ -158,7 +160,7 @@ def _trained_form(tokenizer: Any) -> layout.Layout | None:
             return None
         tokenizer.chat_template = form
         found = layout.find(tokenizer)
-    except (ImportError, ValueError, layout.NoLayout):
+    except Exception:  # it runs the template, a program of others; one it does not know is a ValueError
         found = None
     if found is None or not found.marked:
         tokenizer.chat_template = own

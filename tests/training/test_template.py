@@ -174,3 +174,23 @@ def test_a_prompt_that_cannot_be_written_is_one_sentence(base: Any) -> None:
     tokenizer = with_template(base, FIT["brackets"])
     with pytest.raises(TrainingError, match="alternate"):
         template.prompts([(*TALK[:1], *TALK[:1])], tokenizer)
+
+
+def test_a_date_in_the_template_is_the_same_every_day(base: Any) -> None:
+    dated = "{% if not date_string is defined %}{% set date_string = strftime_now('%s') %}{% endif %}{{ date_string }}"
+    tokenizer = with_template(base, dated + FIT["chatml"])
+    assert "date" not in template.prepare(tokenizer).said
+    assert template.prompts([TALK[:1]], tokenizer)[0].startswith("26 Jul 2024<|im_start|>")
+    found = layout.render([TALK], tokenizer, layout.find(tokenizer))[0]
+    assert isinstance(found, layout.Rendered)
+    assert found.text.startswith("26 Jul 2024<|im_start|>")
+    tokenizer.chat_template = "{{ strftime_now('%Y') }}" + FIT["chatml"]
+    assert "today's date" in template.prepare(tokenizer).said
+
+
+@pytest.mark.parametrize(
+    "fault", ["{{ 1 / 0 }}", "{{ ''.__class__.mro() }}", "{% for i in range(10 ** 9) %}{% endfor %}"]
+)
+def test_a_template_that_fails_in_any_way_is_one_sentence(base: Any, fault: str) -> None:
+    with pytest.raises(TrainingError, match="refuses it"):
+        template.prepare(with_template(base, fault + FIT["chatml"]))
