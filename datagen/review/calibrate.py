@@ -44,8 +44,8 @@ def calibrate(folder: Path) -> dict[str, Any]:
 
     Returns:
         ``rows`` and ``path`` of the ratings; ``ratings`` and ``samples`` that count; ``sentences`` of what it comes
-        to; ``criteria``, of each its ``name``, ``ratings``, ``kappa``, ``low``, ``high`` and ``bias`` (a figure that
-        is undefined is None); ``threshold``, None where none gives the wanted precision; ``page``, a path.
+        to on the whole; ``criteria``, of each its ``name``, ``ratings``, ``kappa``, ``low``, ``high`` and ``bias`` (a
+        figure that is undefined is None); ``threshold``, None where none gives the wanted precision; ``page``, a path.
 
     Raises:
         UsageError: nobody has rated or decided about a sample that the judge scored.
@@ -60,11 +60,12 @@ def calibrate(folder: Path) -> dict[str, Any]:
         )
     outcome = calibrate_file(Path(told["path"]), folder / FOLDER / RESULTS)
     found = outcome.calibration
+    _, *others = found.criteria
     return {
         **told,
         "ratings": found.ratings,
         "samples": found.samples,
-        "sentences": list(found.sentences),
+        "sentences": [s for s in found.sentences if not any(s.startswith(f"{name}: ") for name in others)],
         "criteria": [
             {
                 "name": name,

@@ -20,7 +20,7 @@ from datagen.review.agreement import BULK, agreement
 from datagen.review.queue import Columns, Filter, Mask, Order, Where, decided
 from datagen.review.rule import settle
 from datagen.review.search import query
-from datagen.review.store import Decision, Line, Log, State
+from datagen.review.store import COUNTING, DECISIONS, Decision, Line, Log, State
 from datagen.review.view import view
 
 OVERALL = "overall"
@@ -205,15 +205,16 @@ class Desk:
         """How far the reviewers are, and how far they agree."""
         self.refresh(SOON)
         with self._lock:
+            settled: Counter[str] = Counter(self._outcome.values())
             told = {
                 "seq": self._seq,
                 "total": self.columns.size,
                 "people": {
-                    name: {what: n for what, n in counts.items() if n}
+                    name: {what: counts[what] for what in DECISIONS if counts[what]}
                     for name, counts in sorted(self._people.items())
                     if counts.total()
                 },
-                "settled": dict(Counter(self._outcome.values())),
+                "settled": {what: n for what in COUNTING if (n := settled[what])},
                 "conflicts": len(self._apart),
                 "strangers": len(self._strangers),
             }

@@ -80,7 +80,7 @@ function showCalibration(told) {
   const head = el("tr", {}, ...["", "ratings", "kappa (95 %)", "bias"].map((name) => el("th", { scope: "col" }, name)));
   const rows = told.criteria.map((one) => el("tr", {}, el("th", { scope: "row" }, one.name), el("td", {}, count(one.ratings)),
     el("td", {}, one.kappa === null ? "–" : `${figure(one.kappa)}${one.low === null ? "" : ` (${figure(one.low)} to ${figure(one.high)})`}`),
-    el("td", {}, one.bias === null ? "–" : `${one.bias > 0 ? "+" : ""}${figure(one.bias)}`)));
+    el("td", {}, one.bias === null ? "–" : signed(one.bias))));
   $("people-told").textContent = `${count(told.ratings)} ${told.ratings === 1 ? "rating" : "ratings"} of ${count(told.samples)} ${told.samples === 1 ? "sample" : "samples"}.`;
   $("calibration").replaceChildren(
     el("table", {}, el("caption", { class: "hidden" }, "The judge beside people"), el("thead", {}, head), el("tbody", {}, ...rows)),
@@ -105,6 +105,7 @@ export function askName() {
   });
 }
 
+const signed = (value) => `${value > 0 ? "+" : value < 0 ? "−" : ""}${Math.abs(value).toFixed(2)}`;
 const percent = (share) => `${Math.round(share * 100)} %`;
 const kappa = (value) => (value === null ? "" : `, κ ${value.toFixed(2)}`);
 
@@ -125,6 +126,6 @@ export async function showProgress(reviewer) {
     ...table("Reviewers with the run, on keeping", agreement.judge.map((one) => row(one.reviewer,
       `${percent(one.share)} of ${count(one.n)}${kappa(one.kappa)}`))),
     ...table("Scores, person less judge", agreement.scores.map((one) => row(`${one.reviewer}, ${one.criterion}`,
-      `${one.bias > 0 ? "+" : ""}${one.bias} over ${count(one.n)}${kappa(one.kappa)}`))));
+      `${signed(one.bias)} over ${count(one.n)}${kappa(one.kappa)}`))));
   return { done, total: told.total, conflicts: told.conflicts, reviewer: told.reviewer };
 }
