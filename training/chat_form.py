@@ -158,7 +158,10 @@ def _pieces(render: Render) -> Form:
     before, open_ = short.split(_FIRST)
     between = talk.split(_FIRST)[1].split(_REPLY)[0]
     middle = talk.split(_REPLY)[-1].split(_SECOND)[0]
-    after = _common(open_, between)
+    closed = render([user], False) or ""
+    after = closed.split(_FIRST)[-1]
+    if not (after and open_.startswith(after) and between.startswith(after)):
+        after = _common(open_, between)
     end = told.split(_REPLY)[-1] if told else ""
     start = middle[len(end) :]
     if not (end and middle.startswith(end) and before.endswith(start)):
@@ -184,8 +187,9 @@ def _variants(plain: Form, render: Render) -> list[Form]:
     start = plain.user[0]
     found = []
     if gap.endswith(start):
-        own = ("", gap[: len(gap) - len(start)])
-        found.append(replace(plain, head=before, system=own, where="turn"))
+        end = gap[: len(gap) - len(start)]
+        head = plain.default if before.startswith(plain.default) else before
+        found.append(replace(plain, head=head, system=(before[len(head) :], end), where="turn"))
     if before.endswith(start):
         head = before[: len(before) - len(start)]
         found.append(replace(plain, head=head, system=("", gap), where="first"))

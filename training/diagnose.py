@@ -21,6 +21,8 @@ FEW_STEPS = 20
 """Under this, warm-up and the first noise are most of the curve: nothing is said about its end."""
 NOTHING_MOVES = 0.02
 """A loss that ends within 2 % of where it began has learned nothing to speak of."""
+LITTLE = 0.08
+"""Under 8 %: a model that answers as its rows do has usually lost a fifth of its loss and more."""
 STILL_FALLING = 0.05
 """A twentieth lower in the last quarter than in the one before: it had not come to its end."""
 BY_HEART = 0.2
@@ -123,6 +125,16 @@ def _sft_loss(loss: Curve, curves: Mapping[str, Curve]) -> list[Finding]:
                 "Train for fewer epochs, or use more rows; look at the validation loss.",
                 "sft",
                 "by_heart",
+            )
+        ]
+    if not falls(seen, LITTLE):
+        return [
+            Finding(
+                "watch",
+                f"{share} only.",
+                "Raise sft.learning_rate two to three times, or sft.epochs.",
+                "sft",
+                "little",
             )
         ]
     if seen.late > STILL_FALLING:

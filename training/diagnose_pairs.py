@@ -36,7 +36,7 @@ def pair_findings(curves: Mapping[str, Curve]) -> list[Finding]:
 
 def _margin(margin: Curve, fallen: bool) -> list[Finding]:
     seen = shape(margin)
-    if seen.change < 0 and seen.clear:
+    if seen.end < -MARGIN:  # it begins at 0: policy and reference are the same
         said = f"Margin falls from {text(seen.start)} to {text(seen.end)}: it comes to like the rejected replies."
         fix = "Look whether chosen and rejected are the wrong way round; else lower dpo.learning_rate to a third."
         return [Finding("bad", said, fix, "dpo", "margin_falls")]

@@ -12,6 +12,8 @@ RISES = 0.03
 2 % for no reason."""
 AT_ONCE = 0.1
 """The same where there is one look after the lowest: it needs to be plain."""
+APART = 0.1
+"""Share by which training loss must fall between the first and the last look for a level validation loss to matter."""
 LOWER = 0.05
 """Share by which the training loss went on falling meanwhile: rising together is another illness."""
 
@@ -57,10 +59,14 @@ def validation_findings(stage: str, loss: Curve, looks: Curve, epochs: Curve) ->
                 "validation_falls",
             )
         ]
+    before, after = _near(loss, looks.steps[0]), _near(loss, looks.steps[-1])
+    if before is None or after is None or after > before - APART * abs(before):
+        return [Finding("good", f"Validation loss is level at {text(last)}, as training loss is.", "", stage, "level")]
     return [
         Finding(
             "watch",
-            f"Validation loss stays at {text(last)}: what is learned does not carry over to other documents.",
+            f"Validation loss stays at {text(last)} while training loss falls: what is learned does not carry over to "
+            "other documents.",
             "More rows, or rows of more kinds, help more than more epochs.",
             stage,
             "validation_flat",

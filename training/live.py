@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
+from collections import deque
 from typing import IO, Any
 
 from transformers import TrainerCallback
@@ -14,6 +15,7 @@ from training.page import duration, size
 
 EVERY_S = 10.0
 """Seconds between two plain lines, so that a log of a long training stays readable."""
+WINDOW_S = 30.0
 _BAR = 32
 
 
@@ -32,6 +34,7 @@ class Live(TrainerCallback):
         self.every_s = every_s
         self._panel: Any = None
         self._said = 0.0
+        self._line = ""
         self._clear("", 0, 0)
 
     def say(self, text: str) -> None:
@@ -76,7 +79,9 @@ class Live(TrainerCallback):
         plain = not self.console.is_terminal
         if plain and ("eval_loss" in logs or now - self._said >= self.every_s or self.step == self.steps):
             self._said = now
-            self.say(self.line())
+            if (line := self.line()) != self._line:
+                self._line = line
+                self.say(line)
 
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """The stage is done."""
@@ -130,7 +135,7 @@ class Live(TrainerCallback):
         self._from, self._began = step, time.monotonic()
         self._said = self._began - self.every_s
         self._shown: dict[str, float] = {}
-        self._tokens: tuple[float, float] | None = None
+        self._tokens: deque[tuple[float, float]] = deque(maxlen=1000)
         self._tokens_per_s = 0.0
 
     def _take(self, logs: dict[str, Any]) -> None:
@@ -140,10 +145,13 @@ class Live(TrainerCallback):
                 self._shown[name] = float(value)
 
     def _speed(self, tokens: float, now: float) -> None:
-        before = self._tokens or (0.0, self._began)
-        if tokens > before[0] and now > before[1] and self._tokens:
-            self._tokens_per_s = (tokens - before[0]) / (now - before[1])
-        self._tokens = (tokens, now)
+        """Over the last half minute: a single step is short and uneven."""
+        self._tokens.append((tokens, now))
+        while len(self._tokens) > 2 and now - self._tokens[1][1] > WINDOW_S:
+            self._tokens.popleft()
+        first, began = self._tokens[0]
+        if tokens > first and now > began:
+            self._tokens_per_s = (tokens - first) / (now - began)
 
 
 _SHOWN = {

@@ -45,6 +45,7 @@ def test_each_finding_has_a_sentence_and_what_is_not_good_has_a_fix() -> None:
 EVERY: dict[str, list[dict[str, Any]]] = {
     "rises": sft(loss=straight(1.5, 4.0), evaluate=None),
     "flat": sft(loss=lambda t: 2.4, evaluate=None),
+    "little": sft(loss=falling(2.4, 2.3), evaluate=lambda t: 2.35, noise=0.005),
     "still_falling": sft(loss=straight(4.0, 1.5)),
     "plateau": sft(loss=falling(2.4, 0.9, 20)),
     "by_heart": sft(loss=falling(2.4, 0.05), evaluate=None),
@@ -89,6 +90,16 @@ def test_an_odd_last_look_is_no_overfitting(seed: int) -> None:
     metrics = sft(seed)
     metrics[-1]["eval_loss"] = 1.06  # 1 % above the last ones
     assert "overfit" not in kinds(metrics)
+
+
+def test_a_level_validation_loss_is_no_illness_where_training_is_level_too() -> None:
+    found = kinds(sft(loss=falling(2.4, 1.5, 80), evaluate=lambda t: 1.6))
+    assert found["level"] == "good"
+
+
+def test_a_margin_that_sinks_below_zero_is_never_called_flat() -> None:
+    sinking = dpo(steps=30, margin=lambda t: -0.2 * min(1, 8 * t), accuracy=lambda t: 0.3, noise=0.5)
+    assert kinds(sinking)["margin_falls"] == "bad"
 
 
 def test_spikes_of_the_gradient_are_counted() -> None:
