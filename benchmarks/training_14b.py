@@ -69,7 +69,8 @@ def make(folder: Path, shape: dict[str, Any], device: str) -> Path:
 
     tiny.make(folder, ["a few words"], hidden=64, layers=1)
     (folder / "model.safetensors").unlink()
-    config = Qwen2Config(**shape, eos_token_id=0, pad_token_id=1, bos_token_id=None, dtype="bfloat16")
+    dtype = torch.bfloat16 if device == "cuda" else torch.float32
+    config = Qwen2Config(**shape, eos_token_id=0, pad_token_id=1, bos_token_id=None, dtype=dtype)
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(config)
     linears = {f"{name}.weight" for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)}
@@ -79,14 +80,14 @@ def make(folder: Path, shape: dict[str, Any], device: str) -> Path:
     for number, (_, names) in enumerate(_by_layer(model)):
         tensors: dict[str, Any] = {}
         for name, like in names:
-            tensors.update(_random(name, tuple(like.shape), device, name in linears))
+            tensors.update(_random(name, torch.empty(like.shape, dtype=dtype, device=device), name in linears))
         file = f"model-{number:05}.safetensors"
         save_file(tensors, str(folder / file), metadata={"format": "pt"})
         where.update(dict.fromkeys(tensors, file))
         written += sum(tensor.nbytes for tensor in tensors.values())
     index = {"metadata": {"total_size": written}, "weight_map": where}
     (folder / "model.safetensors.index.json").write_text(json.dumps(index), encoding="utf-8")
-    said = {**config.to_dict(), "architectures": ["Qwen2ForCausalLM"], "quantization_config": _quantisation().to_dict()}
+    said = {**config.to_dict(), "architectures": ["Qwen2ForCausalLM"], "quantization_config": _quantisation(dtype)}
     (folder / "config.json").write_text(json.dumps(said), encoding="utf-8")
     return folder
 
@@ -100,15 +101,15 @@ def _by_layer(model: Any) -> Iterator[tuple[str, list[tuple[str, Any]]]]:
     yield from groups.items()
 
 
-def _random(name: str, shape: tuple[int, ...], device: str, linear: bool) -> dict[str, Any]:
-    import torch
+def _random(name: str, whole: Any, linear: bool) -> dict[str, Any]:
+    """What is written for one parameter; ``whole`` is filled with its numbers."""
     from bitsandbytes.functional import quantize_4bit
 
     if name.endswith("norm.weight"):
-        return {name: torch.ones(shape, dtype=torch.bfloat16)}
+        return {name: whole.fill_(1).cpu()}
     if name.endswith("bias"):
-        return {name: torch.zeros(shape, dtype=torch.bfloat16)}
-    whole = torch.empty(shape, dtype=torch.bfloat16, device=device).normal_(std=_DEVIATION)
+        return {name: whole.zero_().cpu()}
+    whole.normal_(std=_DEVIATION)
     if not linear:
         return {name: whole.cpu()}
     packed, state = quantize_4bit(whole, blocksize=64, compress_statistics=True, quant_type="nf4")
@@ -116,16 +117,16 @@ def _random(name: str, shape: tuple[int, ...], device: str, linear: bool) -> dic
     return {name: packed.cpu(), **more}
 
 
-def _quantisation() -> Any:
-    import torch
+def _quantisation(dtype: Any) -> dict[str, Any]:
     from transformers import BitsAndBytesConfig
 
-    return BitsAndBytesConfig(
+    settings = BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=torch.bfloat16,
+        bnb_4bit_compute_dtype=dtype,
     )
+    return dict(settings.to_dict())
 
 
 def settings(arm: Arm, folder: Path, length: int, steps: int) -> TrainConfig:

@@ -17,6 +17,7 @@ import random
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -112,10 +113,12 @@ def measure(case: Case, steps: int = 3) -> Outcome:
             update={"sft": config.sft.model_copy(update=shared), "dpo": config.dpo.model_copy(update=shared)}
         )
         torch.manual_seed(0)
-        peak, trainer = Peak(device), None
-        trainer = (_sft if case.stage == "sft" else _dpo)(case, config, folder, peak, steps)
+        peak = Peak(device)
+        build = (_sft if case.stage == "sft" else _dpo)(case, config, folder, steps)
         with peak:
-            trainer = trainer()
+            trainer = build()
+            gc.collect()
+            peak.settle()  # what building has replaced is gone
             trainer.add_callback(_watcher(peak))
             trainer.train()
         shape = ModelShape.of(config.base)
@@ -168,7 +171,7 @@ def _rows(case: Case, count: int) -> list[list[int]]:
     return [[draw.randrange(3, case.vocabulary) for _ in range(cut if n % 2 else case.length)] for n in range(count)]
 
 
-def _sft(case: Case, config: TrainConfig, folder: Path, peak: Peak, steps: int) -> Any:
+def _sft(case: Case, config: TrainConfig, folder: Path, steps: int) -> Callable[[], Any]:
     from training import base, sft
 
     rows = _rows(case, case.batch * case.accumulation * steps)
@@ -181,7 +184,7 @@ def _sft(case: Case, config: TrainConfig, folder: Path, peak: Peak, steps: int) 
     return lambda: sft.build(config, config.sft, model, tokenizer, given, None, folder / "out", case.length, [])
 
 
-def _dpo(case: Case, config: TrainConfig, folder: Path, peak: Peak, steps: int) -> Any:
+def _dpo(case: Case, config: TrainConfig, folder: Path, steps: int) -> Callable[[], Any]:
     from training import base, dpo
 
     half = case.length // 2

@@ -21,9 +21,9 @@ os.environ.setdefault("KINETO_LOG_LEVEL", "99")
 class Peak:
     """Counts while it is entered; ``bytes`` is the peak so far, read at any time.
 
-    On a CPU, enter it when the model is loaded and before the trainer is built: tensors that live already are added
-    as they stand (each storage once), and loading happens in threads whose releases go unseen. What lived before it
-    counts to the end, even where it is released.
+    On a CPU, enter it when the model is loaded and before the trainer is built, or call :meth:`settle` then: tensors
+    that live already are added as they stand (each storage once), while loading maps whole files that stay mapped as
+    long as one tensor of them is used. What lived before it counts to the end, even where it is released.
 
     On a CPU it records each allocation, which makes small steps about 1.7 times as slow and fills memory until
     :meth:`step` adds up what was recorded: call it after each step, and :meth:`stop` when enough were seen.
@@ -80,6 +80,13 @@ class Peak:
         """Add up what was recorded so far and forget it; on a GPU there is nothing to do."""
         if self._running and not self._on_gpu:
             self._fold()
+            self._start()
+
+    def settle(self) -> None:
+        """On a CPU, forget what was counted and begin with what lives now; on a GPU there is nothing to forget."""
+        if self._running and not self._on_gpu:
+            self._fold()
+            self._live = self._peak = living()
             self._start()
 
     def stop(self) -> None:

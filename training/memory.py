@@ -212,7 +212,7 @@ def _moments(shape: ModelShape, config: TrainConfig, stage: Stage, work: Work, d
     # A tied embedding gets a gradient as head and one as embedding, which are added up.
     embedding = shape.embedding * FLOAT if config.method == "full" and shape.tied else 0
     note = ", and the embedding's a second time, as head and as input" if embedding else ""
-    step = gradients if device == "cuda" and config.optimizer == "adamw" else 0
+    step = _step(shape, config, device)
     final = _final(shape, work)
     return {
         "the loss": [
@@ -235,9 +235,22 @@ def _moments(shape: ModelShape, config: TrainConfig, stage: Stage, work: Work, d
         "the embedding's gradient": [Item("gradients", gradients + embedding, grads + note)],
         "the optimizer's step": [
             Item("gradients", gradients, grads),
-            Item("step of the optimizer", step, "a root of the second moments, for all at once on a GPU"),
+            Item("step of the optimizer", step.bytes, step.how),
         ],
     }
+
+
+def _step(shape: ModelShape, config: TrainConfig, device: Device) -> Part:
+    """What AdamW needs for itself: on a GPU it takes all tensors at once, on a CPU one after the other."""
+    if device == "cuda":
+        if config.optimizer != "adamw":
+            return Part(0, "")
+        return Part(trained(shape, config) * FLOAT, "the roots of all second moments, in fp32")
+    if config.method == "full":
+        largest = max(shape.embedding, max((linear.weights for linear in shape.linears), default=0))
+    else:
+        largest = config.lora.rank * max((max(one.inputs, one.outputs) for one in targets(shape, config)), default=0)
+    return Part(2 * largest * FLOAT, f"twice the largest trained tensor, {largest:,} numbers in fp32")
 
 
 def _final(shape: ModelShape, work: Work) -> int:

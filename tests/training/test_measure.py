@@ -78,6 +78,18 @@ def test_what_lived_before_is_counted_once_a_storage() -> None:
     assert len(views) == 10
 
 
+def test_settling_forgets_what_was_and_keeps_what_lives() -> None:
+    with Peak() as peak:
+        start = peak.live
+        kept = floats(2 * MB)
+        gone = floats(9 * MB)
+        del gone
+        peak.settle()
+        assert peak.bytes == peak.live
+        assert peak.live - start == pytest.approx(2 * MB, abs=MB // 10)
+    assert kept.nbytes == 2 * MB
+
+
 def test_nothing_is_counted_after_the_end() -> None:
     peak = Peak()
     with peak:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from transformers import Qwen2Config
 
+from benchmarks import training_14b
 from benchmarks.training_14b import CONFIG
 from benchmarks.training_memory import CASES, Case, measure
 from training.config import DpoConfig, LoraConfig, SftConfig, TrainConfig
@@ -126,3 +129,26 @@ def test_a_real_peak_is_within_a_tenth(case: Case) -> None:
 @pytest.mark.parametrize("name", ["sft-qlora-recomputed", "sft-full-short", "dpo-qlora", "sft-lora-untied"])
 def test_larger_peaks_too(name: str) -> None:
     assert measure(CASES[name], steps=2).ratio == pytest.approx(1, abs=0.1)
+
+
+@pytest.mark.slow
+def test_the_script_for_a_large_gpu_runs_at_small_scale(tmp_path: Path) -> None:
+    """It makes a model in NF4 layer by layer, which trains as one that transformers has quantised."""
+    folder = training_14b.make(tmp_path, training_14b.SMALL, "cpu")
+    shape = ModelShape.of(folder)
+    for stage in training_14b.STAGES:
+        found = training_14b.run("ours", stage, folder, 64, 2)
+        config = training_14b.settings("ours", folder, 64, 2)
+        assert estimate(shape, config, stage, length=64, device="cpu").total == pytest.approx(found["peak"], rel=0.1)
+        assert found["rate"] > 0
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU, which would be used for minutes")
+def test_the_script_for_a_large_gpu_says_that_it_needs_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["training_14b"])
+    training_14b.main()
+    said = capsys.readouterr().out
+    assert training_14b.NO_GPU in said
+    assert "4-bit weights" in said
