@@ -18,7 +18,8 @@ demo: setup   ## read our own docs with the embedded rules (no model, no key) an
 	@$(PY) scripts/show.py runs/demo 3
 
 test: setup-dev lint
-	$(PY) -m pytest -n $(JOBS)
+	# One thread a worker: two that share cores with each other are slower than one.
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n $(JOBS)
 
 test-vllm: setup-dev   ## against real vLLM: its CPU build in an environment of its own, 3.5 GB, made once a machine
 	vllm="$$(scripts/setup-vllm.sh)" && DATAGEN_TEST_VLLM_PYTHON="$$vllm" $(PY) -m pytest tests/vllm/test_real.py tests/vllm/test_real_judge.py -rs
