@@ -135,11 +135,12 @@ def shown(step: str, figures: Sequence[Figures]) -> str:
     """A line of the table."""
     parts = [f"{step:<13}"]
     for found in figures:
-        rate = f"{found.rows / found.seconds:>9,.0f}" if found.done else f"{'over limit':>9}"
-        parts.append(
-            f"{found.rows:>9,} {rate} {found.cpu * 1000 / found.rows:>8.3f} {found.peak:>7,.0f} {found.kept:>9,}"
-        )
-    if len(figures) > 1:
+        if found.done:
+            told = f"{found.rows / found.seconds:>9,.0f} {found.cpu * 1000 / found.rows:>8.3f}"
+        else:
+            told = f"{'not done':>9} {'-':>8}"
+        parts.append(f"{found.rows:>9,} {told} {found.peak:>7,.0f} {found.kept:>9,}")
+    if len(figures) > 1 and all(found.done for found in figures):
         first, last = figures[0], figures[-1]
         each = (last.seconds / last.rows) / (first.seconds / first.rows)
         parts.append(f"{each:>6.2f}x {last.peak / first.peak:>6.2f}x")
