@@ -1,4 +1,5 @@
-"""The review page at 100,000 samples: the index's building, full-text search, the queue, and a decision on disk.
+"""The review page at 100,000 samples: the index's building, full-text search in messages and source passages, the
+queue, a decision on disk, and how long a decision waits for a bulk act.
 
 Usage: ``python -m benchmarks.review [SAMPLES]``. The samples are made up (tests/output/made.py). Search is timed
 beside its floor, a scan of the same texts with LIKE in the same database, and a decision beside a bare append to a
@@ -13,12 +14,15 @@ import resource
 import sqlite3
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 QUERIES = (
     "lock",
+    "w",
+    "th",
     "snapshot restart",
     '"write-ahead log"',
     "the",
@@ -68,23 +72,23 @@ def main() -> None:
         index = indexes.Index(path)
         start = time.perf_counter()
         columns = Columns(index.rows(), 3.5)
+        resting = index.resting(columns.size)
         print(f"columns loaded in {time.perf_counter() - start:.2f} s")
         floor = sqlite3.connect(":memory:")
         floor.execute("CREATE TABLE texts (body TEXT)")
-        floor.executemany("INSERT INTO texts VALUES (?)", ((indexes.searched(s),) for s in samples))
+        floor.executemany("INSERT INTO texts VALUES (?)", ((indexes.searched(s) + s.source,) for s in samples))
         print(f"{'query':<22}{'found':>9}{'search ms':>11}{'queue ms':>10}{'LIKE ms':>9}{'ratio':>8}")
         slowest = 0.0
         for typed in QUERIES:
             asked = query(typed)
-            found = len(index.matching(asked))
+            found = int(index.holding(asked, "", resting).sum())
 
             def whole(asked: str = asked) -> object:
-                mask = columns.passing(Filter(verdict="kept", least=2))
-                hits = mask & False
-                hits[index.matching(asked)] = True
-                return columns.ordered(mask & hits, "uncertain", 0)
+                mask = columns.passing(Filter(verdict="kept", least=2)) & index.holding(asked, "", resting)
+                return columns.ordered(mask, "uncertain", 0)
 
-            searched, queued = best(lambda asked=asked: index.matching(asked)), best(whole)  # type: ignore[misc]
+            searched = best(lambda asked=asked: index.holding(asked, "", resting))  # type: ignore[misc]
+            queued = best(whole)
             like = "%" + typed.strip('"').replace(" ", "%") + "%"
             scan = best(
                 lambda like=like: floor.execute("SELECT rowid FROM texts WHERE body LIKE ?", (like,)).fetchall()
@@ -104,9 +108,21 @@ def main() -> None:
 
             floor_ms = best(plain)
         print(f"a decision on disk {decided:.2f} ms, a bare append with fsync {floor_ms:.2f} ms")
+        waits: list[float] = []
+        bulk = threading.Thread(
+            target=lambda: log.append("Ana", [(s.id, State("accepted")) for s in samples], "bulk"), daemon=True
+        )
         start = time.perf_counter()
-        log.append("Ana", [(s.id, State("accepted")) for s in samples], "bulk")
-        print(f"one bulk act of {len(samples):,}: {time.perf_counter() - start:.1f} s")
+        bulk.start()
+        while bulk.is_alive():
+            asked_at = time.perf_counter()
+            log.append("Ben", [("s", State("accepted"))], f"ben-{len(waits)}")
+            waits.append((time.perf_counter() - asked_at) * 1e3)
+        took = time.perf_counter() - start
+        print(
+            f"one bulk act of {len(samples):,}: {took:.1f} s; {len(waits):,} decisions of somebody else meanwhile, "
+            f"median {sorted(waits)[len(waits) // 2]:.1f} ms, longest {max(waits):.0f} ms"
+        )
     print(
         f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MB, the made-up samples included"
     )

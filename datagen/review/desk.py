@@ -10,14 +10,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from datagen.core.record import Sample
 from datagen.core.reviewed import Final
 from datagen.finished import Finished
 from datagen.review import index as indexes
 from datagen.review.agreement import BULK, agreement
-from datagen.review.queue import Columns, Filter, Mask, Order, Where, decided
+from datagen.review.queue import Columns, Filter, Mask, Order, decided
 from datagen.review.rule import settle
 from datagen.review.search import query
 from datagen.review.store import COUNTING, DECISIONS, Decision, Line, Log, State
@@ -116,7 +114,7 @@ class Desk:
             wanted = wanted.unblinded()
         mask = self.columns.passing(wanted)
         if wanted.text.strip():
-            mask &= self._holding(query(wanted.text), wanted.where)
+            mask &= self.index.holding(query(wanted.text), wanted.where, self.resting)
         if not wanted.reviewed:
             return mask
         self.refresh(SOON)
@@ -127,17 +125,6 @@ class Desk:
                 if reviewer in by and by[reviewer].state.decision
             }
             return decided(mask, wanted.reviewed, mine, self._outcome, self._apart)
-
-    def _holding(self, typed: str, where: Where) -> Mask:
-        """Which samples hold what was typed: all of it in their messages, or all of it in their source."""
-        found = np.zeros(self.columns.size, bool)
-        if typed and where != "source":
-            found[self.index.matching(typed)] = True
-        if typed and where != "texts":
-            passages = np.zeros(self.columns.size + 1, bool)  # the last one is that of samples without a passage: -1
-            passages[self.index.passages(typed)] = True
-            found |= passages[self.resting]
-        return found
 
     def queue(self, wanted: Filter, order: Order, seed: int, reviewer: str, *, blind: bool) -> list[int]:
         """Numbers of the samples of a filter, in an order."""

@@ -32,6 +32,7 @@ from datagen.review.connections import Connections
 from datagen.review.store import FOLDER
 
 Numbers = NDArray[np.int64]
+Where = Literal["", "texts", "source"]
 FILE = "index.sqlite"
 VERSION = 2
 """Of what is built below: another one is built anew."""
@@ -236,13 +237,22 @@ class Index:
             found = db.execute("SELECT body FROM bodies WHERE n = ?", (n,)).fetchone()
         return unpack(found[0]) if found else None
 
-    def matching(self, query: str) -> Numbers:
-        """Numbers of the samples whose messages or document an FTS5 query finds."""
-        return self._found("texts", query)
+    def holding(self, query: str, where: Where, resting: Numbers) -> NDArray[np.bool_]:
+        """Which samples hold what an FTS5 query asks: all of it in their messages, or all of it in their source.
 
-    def passages(self, query: str) -> Numbers:
-        """Numbers of the passages that an FTS5 query finds."""
-        return self._found("passages", query)
+        Args:
+            query: "" finds nothing.
+            where: in one of the two alone; "": in either.
+            resting: of :meth:`resting`.
+        """
+        found = np.zeros(len(resting), bool)
+        if query and where != "source":
+            found[self._found("texts", query)] = True
+        if query and where != "texts":
+            passages = np.zeros(len(resting) + 1, bool)  # the last one is that of samples without a passage: -1
+            passages[self._found("passages", query)] = True
+            found |= passages[resting]
+        return found
 
     def _found(self, table: Literal["texts", "passages"], query: str) -> Numbers:
         # One text of all numbers: a Python object for each of 100,000 costs more than finding them.

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from datagen.review.index import Where
+
 Order = Literal["uncertain", "disagreement", "random", "document"]
 Reviewed = Literal["", "open", "mine", "nobody", "anybody", "accepted", "rejected", "edited", "skipped", "conflict"]
-Where = Literal["", "texts", "source"]
 Mask = NDArray[np.bool_]
 _WIDTH = 0.25
 """Score points by which every score is taken to be unsure, so that a variance of 0 does not outweigh all else."""
