@@ -14,7 +14,7 @@ from training.curves import collect, lines
 from training.diagnose import headline, of_curves
 from training.errors import StoppedTraining
 from training.page import METRICS, RECORD, TEMPLATES, duration, number, size, value
-from training.page_data import NAMES, load, part, real
+from training.page_data import NAMES, beta, load, part, real
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -58,7 +58,7 @@ def render(out: Path) -> str:
     """The card as Markdown. Paths of this machine are not in it."""
     record = load(out / RECORD)
     config = part(record, "config")
-    findings = of_curves(collect(lines(out / METRICS)))
+    findings = of_curves(collect(lines(out / METRICS)), beta=beta(record))
     stages = part(record, "stages")
     base = str(config.get("base") or "unknown")
     toy = base == TINY

@@ -34,18 +34,23 @@ MANY_SPIKES = 0.05
 """Share of the steps from which it is no single odd batch."""
 
 
-def words(metrics: Iterable[Mapping[str, Any]]) -> list[Finding]:
-    """What the objects of ``metrics.jsonl`` say, the worst first within a stage; nothing for no stage."""
-    return of_curves(collect(metrics))
+def words(metrics: Iterable[Mapping[str, Any]], *, beta: float = 0.1) -> list[Finding]:
+    """What the objects of ``metrics.jsonl`` say, the worst first within a stage; nothing for no stage.
+
+    Args:
+        metrics: in the order of the file.
+        beta: that preference training was done with.
+    """
+    return of_curves(collect(metrics), beta=beta)
 
 
-def of_curves(curves: Curves) -> list[Finding]:
+def of_curves(curves: Curves, *, beta: float = 0.1) -> list[Finding]:
     """The same for curves that were collected already."""
     order = {"bad": 0, "watch": 1, "good": 2}
     found: list[Finding] = []
     for stage in STAGES:
         if stage in curves:
-            found.extend(sorted(_stage(stage, curves[stage]), key=lambda f: order[f.level]))
+            found.extend(sorted(_stage(stage, curves[stage], beta), key=lambda f: order[f.level]))
     return found
 
 
@@ -62,13 +67,13 @@ def headline(findings: Iterable[Finding]) -> str:
     return "It went well."
 
 
-def _stage(stage: str, curves: Mapping[str, Curve]) -> list[Finding]:
+def _stage(stage: str, curves: Mapping[str, Curve], beta: float) -> list[Finding]:
     loss = curves.get("loss", EMPTY)
     found = finite_findings(stage, loss)
     steps = _steps(curves)
     if steps < FEW_STEPS or len(loss) < 4:
         return [*found, _few(stage, steps)]
-    found += _sft_loss(loss, curves) if stage == "sft" else pair_findings(curves)
+    found += _sft_loss(loss, curves) if stage == "sft" else pair_findings(curves, beta)
     found += validation_findings(stage, loss, curves.get("eval_loss", EMPTY), curves.get("epoch", EMPTY))
     found += _gradients(stage, curves.get("grad_norm", EMPTY))
     return found

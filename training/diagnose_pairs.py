@@ -19,13 +19,14 @@ EASY_ACCURACY, EASY_MARGIN = 0.995, 8.0
 """Every pair told apart, with a margin that Bradley-Terry gives 99.97 %: nothing is left to learn from them."""
 
 
-def pair_findings(curves: Mapping[str, Curve]) -> list[Finding]:
-    """What the curves of preference training say. Every one of them may be missing."""
+def pair_findings(curves: Mapping[str, Curve], beta: float) -> list[Finding]:
+    """What the curves of preference training say, trained with ``beta``. Every one of them may be missing."""
     margin = curves.get("margin", EMPTY)
     accuracy = curves.get("accuracy", EMPTY)
     chosen, rejected = curves.get("chosen_logps", EMPTY), curves.get("rejected_logps", EMPTY)
     found: list[Finding] = []
-    fallen = _collapse(chosen, rejected, margin)
+    lost = _lost(chosen, curves.get("chosen_reward", EMPTY), beta)
+    fallen = _collapse(chosen, rejected, margin, lost)
     found += fallen
     if len(margin) >= 4:
         found += _margin(margin, bool(fallen))
@@ -49,17 +50,38 @@ def _margin(margin: Curve, fallen: bool) -> list[Finding]:
     return [Finding("good", f"Margin rises from {text(seen.start)} to {text(seen.end)}.", "", "dpo", "margin_rises")]
 
 
-def _collapse(chosen: Curve, rejected: Curve, margin: Curve) -> list[Finding]:
+def _lost(chosen: Curve, reward: Curve, beta: float) -> float | None:
+    """Share of its log-probability that the chosen reply has lost at the end, against the reference, row for row.
+
+    A reward is beta times the change of a log-probability (DPO, arXiv:2305.18290, section 4), so both together give
+    what the reference would say of the very same replies: whether those of a batch are long or short plays no part.
+    None where that cannot be known: no rewards, or such as begin elsewhere than at 0 (ORPO has no reference).
+    """
+    import numpy as np
+
+    rewards = dict(zip(reward.steps, reward.values, strict=True))
+    both = [(v, rewards[s] / beta) for s, v in zip(chosen.steps, chosen.values, strict=True) if s in rewards]
+    if len(both) < 4 or abs(both[0][1]) > 0.05 * abs(both[0][0]):
+        return None
+    last = both[-max(3, len(both) // 10) :]
+    return float(np.median([-change / max(abs(value - change), 1e-9) for value, change in last]))
+
+
+def _collapse(chosen: Curve, rejected: Curve, margin: Curve, lost: float | None) -> list[Finding]:
     """The chosen replies lose much of their probability: the margin then rises only since the rejected lose more."""
     if len(chosen) < 4:
         return []
     seen = shape(chosen)
-    if not (seen.clear and -seen.change > COLLAPSE * abs(seen.start)):
+    if lost is not None:
+        fallen, how = lost > COLLAPSE, f"by {lost:.0%} of what the SFT model gives it"
+    else:
+        fallen = seen.clear and -seen.change > COLLAPSE * abs(seen.start)
+        how = f"from {text(seen.start)} to {text(seen.end)}"
+    if not fallen:
         return []
     rises = len(margin) >= 4 and shape(margin).change > MARGIN
     both = len(rejected) >= 4 and shape(rejected).change < 0
-    start = "Margin rises, but the chosen" if rises else "The chosen"
-    said = f"{start} log-probability collapses, from {text(seen.start)} to {text(seen.end)}"
+    said = f"{'Margin rises, but the chosen' if rises else 'The chosen'} log-probability collapses, {how}"
     said += ": both replies become unlikely, the rejected one faster." if rises and both else "."
     fix = "Lower beta or learning rate (dpo.beta, dpo.learning_rate to a third), or take fewer dpo.epochs."
     return [Finding("bad", said, fix, "dpo", "collapse")]

@@ -54,7 +54,7 @@ def render(out: Path) -> str:
 
     record = page_data.load(out / RECORD)
     curves = collect(lines(out / METRICS))
-    findings = of_curves(curves)
+    findings = of_curves(curves, beta=page_data.beta(record))
     css = (TEMPLATES / "training.css").read_text(encoding="utf-8")
     script = (TEMPLATES / "training.js").read_text(encoding="utf-8")
     config = page_data.part(record, "config")

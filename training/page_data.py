@@ -46,6 +46,12 @@ def real(value: Any) -> float | None:
         return None
 
 
+def beta(record: Mapping[str, Any]) -> float:
+    """The beta of a training; the usual 0.1 where it is not noted."""
+    found = real(part(record, "config", "dpo").get("beta"))
+    return found if found and found > 0 else 0.1
+
+
 @dataclass(frozen=True)
 class _Drawing:
     """What a chart shows and how to read it; ``named`` are the keys of its curves by their names."""

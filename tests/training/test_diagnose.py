@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import random
 import re
 from typing import Any
 
@@ -55,7 +56,9 @@ EVERY: dict[str, list[dict[str, Any]]] = {
     "few_steps": sft(steps=12),
     "margin_flat": dpo(margin=lambda t: 0.01, accuracy=lambda t: 0.6),
     "margin_falls": dpo(margin=straight(0.0, -2.0), accuracy=straight(0.5, 0.2)),
-    "collapse": dpo(chosen_logps=straight(-80, -240), rejected_logps=straight(-85, -400)),
+    "collapse": dpo(
+        chosen_logps=straight(-80, -240), rejected_logps=straight(-85, -400), chosen_reward=straight(0, -16)
+    ),
     "accuracy_stuck": dpo(accuracy=lambda t: 0.5),
     "accuracy_low": dpo(accuracy=straight(0.5, 0.2)),
     "too_easy": dpo(margin=straight(0, 15), accuracy=falling(0.5, 1.0, 40), noise=0.0),
@@ -73,7 +76,9 @@ def test_each_illness_is_named(kind: str) -> None:
 
 def test_the_collapse_is_told_with_its_cure() -> None:
     [worst, *_] = words(EVERY["collapse"])
-    assert worst.said.startswith("Margin rises, but the chosen log-probability collapses, from -8")
+    assert worst.said.startswith("Margin rises, but the chosen log-probability collapses, by 1")
+    bare = [{k: v for k, v in line.items() if "reward" not in k} for line in EVERY["collapse"]]
+    assert words(bare)[0].said.startswith("Margin rises, but the chosen log-probability collapses, from -8")
     assert "Lower beta or learning rate" in worst.fix
     assert headline([worst]) == "It did not go well."
 
@@ -90,6 +95,25 @@ def test_an_odd_last_look_is_no_overfitting(seed: int) -> None:
     metrics = sft(seed)
     metrics[-1]["eval_loss"] = 1.06  # 1 % above the last ones
     assert "overfit" not in kinds(metrics)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_long_and_short_replies_are_no_collapse(seed: int) -> None:
+    """In batches of one or two, lengths vary far more than anything that is learned."""
+    draw = random.Random(seed)
+    metrics = dpo(seed, steps=40)
+    for line in metrics:
+        line["chosen_logps"] = -math.exp(draw.gauss(5, 1))
+    for at, value in {0: -50.0, 1: -60.0, -1: -900.0}.items():
+        metrics[at]["chosen_logps"] = value
+    for line in metrics:
+        line["chosen_reward"] = 0.1 * 0.05 * line["chosen_logps"] * (line["step"] - 1) / 40
+    assert "collapse" not in kinds(metrics)
+    for line in metrics:
+        line["chosen_reward"] *= 10  # half of the log-probability at the end
+    assert kinds(metrics)["collapse"] == "bad"
+    # A reward is beta times the change: with a beta ten times as large the same rewards mean a tenth of it.
+    assert "collapse" not in {f.kind for f in words(metrics, beta=1.0)}
 
 
 def test_a_level_validation_loss_is_no_illness_where_training_is_level_too() -> None:

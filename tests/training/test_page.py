@@ -86,7 +86,7 @@ def test_the_words_come_first_then_the_curves(tmp_path: Path) -> None:
 
 
 def test_a_collapse_stands_in_the_headline_and_first_in_the_list(tmp_path: Path) -> None:
-    bad = dpo(chosen_logps=straight(-80, -240), rejected_logps=straight(-85, -400))
+    bad = dpo(chosen_logps=straight(-80, -240), rejected_logps=straight(-85, -400), chosen_reward=straight(0, -16))
     shown = texts(write(tmp_path, sft() + bad, record()))
     assert "It did not go well." in shown
     assert "Lower beta or learning rate" in shown
@@ -214,7 +214,7 @@ def chromium() -> Iterator[Any]:
 def test_axe_finds_nothing_and_nothing_hostile_runs(chromium: Any, tmp_path: Path, view: str) -> None:
     noted = record(config={"base": EVIL, "method": "qlora"})
     noted["stages"]["sft"]["trained_tokens_shown"] = EVIL + "x" * 3000
-    bad = dpo(chosen_logps=straight(-80, -240), rejected_logps=straight(-85, -400))
+    bad = dpo(chosen_logps=straight(-80, -240), rejected_logps=straight(-85, -400), chosen_reward=straight(0, -16))
     write(tmp_path, sft(steps=900, loss=falling(2.4, 0.9)) + bad, noted)
     width, scheme = VIEWS[view]
     context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
