@@ -104,15 +104,16 @@ def _check(vocabulary: int, hidden: int, layers: int, context: int) -> None:
 
 
 def _tokenizer(texts: Iterable[str], vocabulary: int, context: int) -> Any:
-    """Byte-level, so that any text can be encoded, and with no normaliser, so that decoding gives it back."""
-    from tokenizers import Tokenizer, decoders, pre_tokenizers
+    """Splits text as Qwen2's own tokenizer does, because that is what reads the file again (it also composes
+    characters, NFC); byte-level, so that any text can be encoded."""
+    from tokenizers import Tokenizer, pre_tokenizers
     from tokenizers.models import BPE
     from tokenizers.trainers import BpeTrainer
-    from transformers import PreTrainedTokenizerFast
+    from transformers import PreTrainedTokenizerFast, Qwen2Tokenizer
 
+    like = Qwen2Tokenizer().backend_tokenizer
     core = Tokenizer(BPE())
-    core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    core.decoder = decoders.ByteLevel()
+    core.normalizer, core.pre_tokenizer, core.decoder = like.normalizer, like.pre_tokenizer, like.decoder
     trainer = BpeTrainer(
         vocab_size=vocabulary,
         special_tokens=[END_OF_TEXT, START, END],

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 from typing import Any
 
 import pytest
+import tokenizers
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -78,7 +80,13 @@ def test_the_global_generator_is_left_alone(tmp_path: Path) -> None:
 @given(st.text(max_size=60))
 def test_any_text_survives_encoding(tokenizer: Any, text: str) -> None:
     text = text.replace("<|", "< |")
-    assert tokenizer.decode(tokenizer(text)["input_ids"]) == text
+    assert tokenizer.decode(tokenizer(text)["input_ids"]) == unicodedata.normalize("NFC", text)
+
+
+@given(st.text(max_size=60))
+def test_the_file_says_what_the_library_makes_of_it(folder: Path, tokenizer: Any, text: str) -> None:
+    core = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
+    assert tokenizer(text)["input_ids"] == core.encode(text).ids
 
 
 def test_no_texts_and_surrogates_are_no_error(tmp_path: Path) -> None:
