@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import Any
 
-from curation.agreement import quadratic_kappa
 from datagen.core.record import Message, Sample
 from datagen.core.reviewed import Review, ReviewedSample
 from datagen.output.pick import Least
@@ -99,9 +98,14 @@ class Reviews:
         }
 
     def _kappa(self) -> float | None:
-        pairs = [pair for pair, n in sorted(self._table.items()) for _ in range(n)]
-        value = quadratic_kappa([float(a) for a, _ in pairs], [float(b) for _, b in pairs])
-        return None if value is None else round(value, 4)
+        """Cohen's kappa of two yes-or-no raters (1960, "A coefficient of agreement for nominal scales"); None where
+        chance alone gives full agreement."""
+        n = self._table.total()
+        kept = sum(count for (kept, _), count in self._table.items() if kept) / n
+        keeps = sum(count for (_, keeps), count in self._table.items() if keeps) / n
+        chance = kept * keeps + (1 - kept) * (1 - keeps)
+        seen = (self._table[True, True] + self._table[False, False]) / n
+        return None if chance >= 1 else round((seen - chance) / (1 - chance), 4)
 
 
 def _edit(sample: ReviewedSample, review: Review) -> dict[str, Any]:

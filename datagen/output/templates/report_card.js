@@ -121,7 +121,7 @@ const card = (told, s) => {
   article.append(make("div", "pair", said, beside));
   if (s.review) {
     const [decision, people, note, before] = s.review;
-    article.append(make("p", "evidence", `${words(decision)} by ${people.join(", ")}${note ? `: ${note}` : ""}`));
+    article.append(make("p", "evidence", `${decision[0].toUpperCase()}${decision.slice(1)} by ${people.join(", ")}${note ? `: ${note}` : ""}`));
     if (before.length) article.append(unfold("Before the edit", ...before.map(([role, text]) => make("p", role === "assistant" ? "answer" : "question", text))));
   }
   if (s.claims) article.append(claimsOf(s));
