@@ -277,6 +277,22 @@ def test_settings_are_the_same_everywhere(run: Path) -> None:
     assert other["ref_model_adapters"] == other["adapter_name_or_path"] == factory["output_dir"]
 
 
+def test_the_script_names_only_what_the_trainers_know() -> None:
+    trl = pytest.importorskip("trl", reason="training is in the extra train")
+    tree = ast.parse((GOLDEN / "unsloth-train.py").read_text(encoding="utf-8"))
+    seen = 0
+    for call in (n for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)):
+        kind = {"SFTConfig": trl.SFTConfig, "DPOConfig": trl.DPOConfig}.get(call.func.id)  # type: ignore[attr-defined]
+        if kind is None:
+            continue
+        seen += 1
+        settings = next(k.value for k in call.keywords if k.arg is None)
+        assert isinstance(settings, ast.Call)
+        named = {k.arg for k in settings.keywords if k.arg} | {"logging_steps", "seed", "optim", "report_to"}
+        assert named <= set(kind.__dataclass_fields__), kind
+    assert seen == 2
+
+
 EVIL = "models/x'); import os; os.system('true') #\n\"\"\" - a: [b]"
 
 

@@ -8,6 +8,8 @@ from datasets import load_dataset
 from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 
 LENGTH = 1024
+# transformers 5 takes a share of the steps as warmup_steps, earlier versions as warmup_ratio.
+WARMUP = "warmup_ratio" if "warmup_ratio" in SFTConfig.__dataclass_fields__ else "warmup_steps"
 
 
 def rows(path):
@@ -71,7 +73,7 @@ trainer = SFTTrainer(
             max_steps=-1,
             learning_rate=0.0002,
             lr_scheduler_type='cosine',
-            warmup_ratio=0.03,
+            **{WARMUP: 0.03},
             weight_decay=0.01,
             max_grad_norm=1.0,
             neftune_noise_alpha=5.0,
@@ -127,7 +129,7 @@ trainer = DPOTrainer(
             max_steps=-1,
             learning_rate=5e-06,
             lr_scheduler_type='cosine',
-            warmup_ratio=0.1,
+            **{WARMUP: 0.1},
             weight_decay=0.0,
             max_grad_norm=1.0,
             save_steps=50,
