@@ -23,6 +23,7 @@ from training.errors import ProofFailed
 REFERENCE = "ref"
 _PEEK = 128  # tokens of a row whose logits are compared: enough to tell models apart, small for any vocabulary
 _SAMPLE = 4096  # elements of each weight that are watched for movement
+_MAGNITUDE = f".{ADAPTER}.weight"  # peft leaves this off the names of DoRA's magnitudes when it saves them
 LOOK_AFTER, GIVE_UP_AFTER = 5, 10
 LEAST_MOVED = 0.5
 """Share of the watched elements that must have changed; of bf16 weights 0.004 did in 20 steps at 1e-6, of fp32 all."""
@@ -85,9 +86,8 @@ def same_as_file(model: Any, folder: Path) -> Proof:
     for name, weight in model.named_parameters():
         if f".{ADAPTER}" not in name:
             continue
-        other = saved.get(name.replace(f".{ADAPTER}.", ".", 1)) if f".{ADAPTER}." in name else None
-        if other is None:
-            other = saved.get(name.removesuffix(f".{ADAPTER}"))
+        keys = (name.replace(f".{ADAPTER}.", "."), name.removesuffix(f".{ADAPTER}"), name.removesuffix(_MAGNITUDE))
+        other = next((saved[key] for key in keys if key in saved), None)
         if other is None or other.shape != weight.shape:
             wrong = math.inf
             continue

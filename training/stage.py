@@ -63,7 +63,7 @@ def run(work: Work, record: Record, say: Say, callbacks: Sequence[Any] = (), *, 
         say(f"{name.upper()} is done already ({noted['steps']} steps): nothing is trained again.")
         return StageResult(adapter, noted, resumed=True)
     try:
-        checkpoint = _begin(work, record, folder, adapter, say, resume)
+        checkpoint = _begin(work, record, folder, say, resume)
         record.put(state=name)
         peak = Counted(base.device())
         report, keeper, settings = _train(work, record, folder, checkpoint, say, [peak, *callbacks])
@@ -93,7 +93,14 @@ def is_done(noted: Mapping[str, Any], parts: Mapping[str, str], adapter: Path) -
         return False
 
 
-def _begin(work: Work, record: Record, folder: Path, adapter: Path, say: Say, resume: bool) -> Path | None:
+def forget(record: Record, name: Stage) -> None:
+    """Remove a stage's adapter and what is noted of it; in the main process alone."""
+    if record.write:
+        record.drop_stage(name)
+        shutil.rmtree(record.out / "adapters" / name, ignore_errors=True)
+
+
+def _begin(work: Work, record: Record, folder: Path, say: Say, resume: bool) -> Path | None:
     name = work.stage
     checkpoint = None
     if record.write:
@@ -102,10 +109,10 @@ def _begin(work: Work, record: Record, folder: Path, adapter: Path, say: Say, re
             say(f"{name.upper()} is begun anew, for this is not what it was before: {', '.join(changed)}.")
         if checkpoint is not None:
             say(f"{name.upper()} goes on from step {checkpoints.step_of(checkpoint)}.")
-        record.drop_stage(name)
+        forget(record, name)
+        if name == "sft":
+            forget(record, "dpo")  # it was trained on the adapter that goes
         metrics.rewind(record.out / metrics.FILE, name, checkpoints.step_of(checkpoint) if checkpoint else -1)
-        if adapter.exists():
-            shutil.rmtree(adapter)
     PartialState().wait_for_everyone()
     return checkpoint if record.write else checkpoints.last(folder)
 
@@ -117,9 +124,10 @@ def _train(
     while True:
         report: dict[str, Proof] = {}
         keeper = checkpoints.Keeper(folder, settings.patience)
-        before = metrics.rewind(
-            record.out / metrics.FILE, work.stage, checkpoints.step_of(checkpoint) if checkpoint else -1
-        )
+        before: list[dict[str, Any]] = []
+        if record.write:
+            step = checkpoints.step_of(checkpoint) if checkpoint else -1
+            before = metrics.rewind(record.out / metrics.FILE, work.stage, step)
         half = str(base.compute_dtype(work.config)) == "torch.float16"
         ours = [
             trouble.Numbers(work.stage, half),

@@ -176,6 +176,7 @@ def _dpo(
 
     if not ready.pairs_train.ids:
         say(NO_PAIRS if not ready.pairs.train else "No preference pair is left to train on: SFT alone.")
+        stage.forget(record, "dpo")
         return None
     adapter = record.out / "adapters" / "sft"
     try:

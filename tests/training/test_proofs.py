@@ -96,6 +96,18 @@ def test_a_forgotten_sft_adapter_is_caught(start: Start) -> None:
     assert not proofs.differs(proofs.peek(trainer.model, ROWS), of_base).holds
 
 
+@pytest.mark.parametrize("dora", [False, True])
+def test_the_weights_are_compared_with_the_file(start: Start, tmp_path: Path, dora: bool) -> None:
+    lora = start.config.lora.model_copy(update={"dora": dora})
+    config = start.config.model_copy(update={"lora": lora})
+    base.new_adapter(base.load_model(config), config).save_pretrained(str(tmp_path))
+    model = base.open_adapter(base.load_model(config), tmp_path)
+    assert proofs.same_as_file(model, tmp_path).holds
+    weight = [w for w in model.parameters() if w.requires_grad][-1]
+    weight.data.view(-1)[0] += 1e-3
+    assert not proofs.same_as_file(model, tmp_path).holds
+
+
 def test_a_wrong_adapter_name_is_caught(start: Start) -> None:
     model = PeftModel.from_pretrained(
         base.load_model(start.config), str(start.sft), adapter_name="policy", is_trainable=True

@@ -178,6 +178,12 @@ def test_what_is_done_is_done_and_what_changed_is_done_anew(model: Path, tmp_pat
     assert fifth.sft is not None
     assert not fifth.sft.resumed
     assert fifth.sft.record["adapter_sha256"] == fourth.sft.record["adapter_sha256"]
+    (tmp_path / "export/preference.train.jsonl").unlink()
+    (tmp_path / "export/preference.valid.jsonl").unlink()
+    sixth = go(tmp_path, other)
+    assert sixth.dpo is None
+    assert "dpo" not in sixth.record["stages"]
+    assert not (tmp_path / "out/adapters/dpo").exists()  # nothing takes an old adapter for one of these rows
 
 
 @pytest.mark.slow
