@@ -26,6 +26,8 @@ LIMIT = 200
 """Held-out rows that are answered, unless told otherwise; the loss is taken on all."""
 LENGTH = 2_048
 """Tokens of a row at most, where the configuration names none."""
+PASSAGE = 256
+"""Tokens of a held-out document that are read at once; the interval of the perplexity is over such passages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +225,7 @@ def compare(
             if encoded is not None and encoded.input_ids:
                 one.replies = losses(model, encoded.input_ids, encoded.assistant_masks)
             if documents:
-                one.documents = text_losses(model, tokenizer, documents)
+                one.documents = text_losses(model, tokenizer, documents, window=PASSAGE)
             one.answers = answers(model, tokenizer, asked, max_new_tokens=max_new_tokens)
     variants.close()
     first = len(prompts)

@@ -24,11 +24,11 @@ def shown(value: float | None, *, sign: bool = False) -> str:
     """A figure with three digits that tell, as in ``0.0123`` or ``-1.23``; a real minus sign."""
     if value is None:
         return "–"
-    plain = f"{value:+.3g}" if sign else f"{value:.3g}"
-    if "e" in plain:
-        plain = f"{value:+.4f}" if sign else f"{value:.4f}"
-        plain = f"{value:+,.0f}" if abs(value) >= 1000 and sign else f"{value:,.0f}" if abs(value) >= 1000 else plain
-    return plain.replace("-", "−")
+    size = abs(value)
+    plain = f"{size:,.0f}" if size >= 1000 else f"{size:.4f}" if 0 < size < 1e-3 else f"{size:.3g}"
+    if not plain.strip("0.,"):
+        return "0"
+    return ("−" if value < 0 else "+" if sign else "") + plain
 
 
 def between(found: Interval, *, sign: bool = False) -> str:

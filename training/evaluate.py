@@ -88,7 +88,7 @@ def _batch(model: Any, ids: list[Sequence[int]], masks: list[Sequence[int]] | No
 
 
 def text_losses(model: Any, tokenizer: Any, texts: Sequence[str], *, window: int = 1024, most: int = 200_000) -> Losses:
-    """The loss of running text, a row a text.
+    """The loss of running text, a row a window.
 
     Args:
         window: tokens that are read at once, the model's context at most; a longer text is read in windows that do
@@ -98,17 +98,10 @@ def text_losses(model: Any, tokenizer: Any, texts: Sequence[str], *, window: int
     context = int(getattr(model.config, "max_position_embeddings", 0) or window)
     window = max(2, min(window, context))
     share = max(window, most // max(1, len(texts)))
-    pieces: list[list[int]] = []
-    owner: list[int] = []
-    for i, text in enumerate(texts):
+    windows: list[list[int]] = []
+    for text in texts:
         # A token is hardly ever longer than 16 characters; a text of megabytes is not tokenised for its beginning.
         beginning = text[: share * 16].encode("utf-8", "replace").decode()
         ids = tokenizer(beginning, add_special_tokens=False)["input_ids"][:share]
-        for start in range(0, len(ids), window):
-            pieces.append(ids[start : start + window])
-            owner.append(i)
-    found = losses(model, pieces)
-    nll, tokens = np.zeros(len(texts)), np.zeros(len(texts))
-    np.add.at(nll, owner, found.nll)
-    np.add.at(tokens, owner, found.tokens)
-    return Losses(nll, tokens)
+        windows.extend(ids[start : start + window] for start in range(0, len(ids), window))
+    return losses(model, windows)

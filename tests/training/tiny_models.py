@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,14 +46,13 @@ def write_pairs(path: Path, pairs: Sequence[tuple[str, str, str]]) -> Path:
     return path
 
 
-def base(folder: Path, exchanges: Sequence[Exchange]) -> Path:
-    """A random base whose tokenizer knows the words, and whose head is large enough for an adapter to move it."""
+def base(folder: Path, texts: Iterable[str], *, scale: float = 10) -> Path:
+    """A random base whose tokenizer knows the words. Its head is made larger, so that little training moves it."""
     from transformers import AutoModelForCausalLM
 
-    texts = [text for exchange in exchanges for text in exchange]
     tiny.make(folder, texts, vocabulary=400, hidden=64, layers=2, context=256)
     model: Any = AutoModelForCausalLM.from_pretrained(folder)
-    model.get_input_embeddings().weight.data *= 10  # tied to the head
+    model.get_input_embeddings().weight.data *= scale  # tied to the head
     model.save_pretrained(folder)
     return folder
 
