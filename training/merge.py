@@ -7,6 +7,7 @@ more. The merged model is written to a temporary folder, loaded from there, comp
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -50,7 +51,8 @@ class MergeResult:
         tolerance: what was allowed; 0 where the weights were rounded and ``kl`` decided.
         kl: mean Kullback–Leibler divergence from the unmerged model, in nats a token.
         same_top: share of the positions whose likeliest token is the same.
-        changed: greatest distance of any logit of the trained model from the base's; 0: the adapter does nothing.
+        changed: greatest distance of any logit of the trained model from the base's; 0: the adapter does nothing, or
+            there is none (``"full"``).
         tokens: positions that were compared.
         dtype: that was computed in, ``"float32"`` and so on.
         saved_dtype: of the weights that were written.
@@ -120,13 +122,14 @@ def merge(
         loaded = load(base, method, spot) if is_adapter(adapter) else load(adapter, "full", spot)
         expected, before, merged = _merged(loaded, adapter, ids)
         exact = compare(expected, logits_of(merged, ids))
-        refuse(exact, spot.name)
+        effect = compare(expected, before) if before is not None else None
+        refuse(exact, spot.name, effect.kl if effect else math.inf)
         saved = _saved_as(save, loaded.stored)
         _write(merged, tokenizer, held, saved)
         del merged, loaded
         back = load(held, "full", spot).model
         found = compare(expected, logits_of(back, ids))
-        keep_or_refuse(found, spot.name, saved)
+        keep_or_refuse(found, spot.name, saved, effect.kl if effect else math.inf)
         generated = generate(back, tokenizer, ids[0])
         del back
         size = sum(f.stat().st_size for f in held.glob("*.safetensors"))
@@ -143,8 +146,7 @@ def merge(
         raise _no_memory(error) from error
     finally:
         shutil.rmtree(held, ignore_errors=True)
-    changed = compare(before, expected).largest if before is not None else 0.0
-    result = _result(out, found, exact, changed, spot.name, saved, size, generated)
+    result = _result(out, found, exact, effect, spot.name, saved, size, generated)
     say(result.said)
     return result
 
@@ -236,17 +238,25 @@ def _no_memory(error: BaseException) -> StoppedTraining:
 
 
 def _result(
-    out: Path, found: Compared, exact: Compared, changed: float, dtype: str, saved: str, size: int, generated: str
+    out: Path,
+    found: Compared,
+    exact: Compared,
+    effect: Compared | None,
+    dtype: str,
+    saved: str,
+    size: int,
+    generated: str,
 ) -> MergeResult:
-    rounded = saved != "float32" or dtype != "float32"
     said = f"Merged: over {found.tokens} positions no logit is further than {exact.largest:.1e} from the trained model"
     said += f", computed in {dtype}."
+    rounded = saved != "float32" or dtype != "float32"
     if rounded:
+        said += f" Written as {saved}" + (", which rounds each weight" if saved != "float32" else "")
         said += (
-            f" Written as {saved}, which rounds each weight: then {found.largest:.1e}, "
-            f"{found.kl:.1e} nats a token, and the same likeliest token at {found.same_top:.1%} of the positions."
+            f": then {found.largest:.1e}, {found.kl:.1e} nats a token, and the same likeliest token at "
+            f"{found.same_top:.1%} of the positions."
         )
-    if changed == 0.0:
+    if effect is not None and effect.largest == 0.0:
         said += " The adapter changes nothing: the merged model is the base."
     return MergeResult(
         folder=out,
@@ -254,7 +264,7 @@ def _result(
         tolerance=0.0 if rounded else exact.tolerance,
         kl=found.kl,
         same_top=found.same_top,
-        changed=changed,
+        changed=effect.largest if effect is not None else 0.0,
         tokens=found.tokens,
         dtype=dtype,
         saved_dtype=saved,

@@ -18,6 +18,9 @@ TOLERANCE = 1e-4
 MOST_KL = 0.01
 """Nats a token, where numbers are rounded to 16 bits. Rounding costs some 1e-3 and less; quantising to 8 bits is near
 1e-3 and to 4 bits 0.03 (llama.cpp, tools/perplexity/README.md): above this something else than rounding happened."""
+ROUNDING_KL, SHARE = 1e-3, 0.1
+"""Below the first, rounding alone may be the cause; above it, the merged model must be ten times nearer to the trained
+one than its base is, or the adapter is lost in the error."""
 PROMPTS = (
     "What is this about, in one sentence?",
     "Explain step by step how it works, and give an example with numbers: 1, 2, 3.",
@@ -99,25 +102,36 @@ def compare(expected: Logits, found: Logits) -> Compared:
     return Compared(largest, max(kl / tokens, 0.0), same / tokens, tokens)
 
 
-def refuse(found: Compared, dtype: str) -> None:
-    """Raise ProofFailed where a merged model is not the trained one, before anything is written."""
-    _judge(found, exact=dtype == "float32", doing=f"computed in {dtype}")
+def allowed_kl(effect: float) -> float:
+    """Nats a token by which rounded numbers may diverge, where the adapter's own effect is ``effect``."""
+    return min(MOST_KL, max(ROUNDING_KL, SHARE * effect))
 
 
-def keep_or_refuse(found: Compared, dtype: str, saved: str) -> None:
+def refuse(found: Compared, dtype: str, effect: float) -> None:
+    """Raise ProofFailed where a merged model is not the trained one, before anything is written.
+
+    Args:
+        found: the two compared.
+        dtype: computed in.
+        effect: divergence of the base from the trained model, nats a token; infinite where there is no base.
+    """
+    _judge(found, exact=dtype == "float32", allowed=allowed_kl(effect), doing=f"computed in {dtype}")
+
+
+def keep_or_refuse(found: Compared, dtype: str, saved: str, effect: float) -> None:
     """The same for the model as it was read back from the disk, where its weights may have been rounded."""
     exact = dtype == "float32" and saved == "float32"
-    _judge(found, exact=exact, doing=f"written as {saved} and read back")
+    _judge(found, exact=exact, allowed=allowed_kl(effect), doing=f"written as {saved} and read back")
 
 
-def _judge(found: Compared, *, exact: bool, doing: str) -> None:
-    if found.largest <= TOLERANCE if exact else found.kl <= MOST_KL:
+def _judge(found: Compared, *, exact: bool, allowed: float, doing: str) -> None:
+    if found.largest <= TOLERANCE if exact else found.kl <= allowed:
         return
-    allowed = f"{TOLERANCE:g} is allowed" if exact else f"{MOST_KL:g} nats a token are allowed"
+    limit = f"{TOLERANCE:g} is allowed" if exact else f"{allowed:.2g} nats a token are allowed"
     measured = f"{found.largest:.3g}" if exact else f"{found.kl:.3g} nats a token (a logit by {found.largest:.3g})"
     raise ProofFailed(
         "The merged model is not the trained one.",
-        f"Their outputs differ by {measured}, {doing}; {allowed}.",
+        f"Their outputs differ by {measured}, {doing}; {limit}.",
         "Nothing was replaced. Use the adapter as it is, and check that --base names the model it was trained on.",
     )
 

@@ -189,6 +189,21 @@ def test_a_wrong_merge_is_refused_in_bfloat16_too(
         merge(base, adapter, tmp_path / "merged", dtype="bfloat16", prompts=PROMPTS)
 
 
+def test_rounding_is_allowed_less_than_the_adapter_does() -> None:
+    allowed = merge_check.allowed_kl
+    assert allowed(float("inf")) == merge_check.MOST_KL
+    assert allowed(0.05) == pytest.approx(0.005)
+    assert allowed(0.0) == merge_check.ROUNDING_KL
+
+
+def test_computing_in_bfloat16_claims_no_more_than_it_can(base: Path, adapter: Path, tmp_path: Path) -> None:
+    result = merge(base, adapter, tmp_path / "merged", dtype="bfloat16", prompts=PROMPTS)
+    assert result.dtype == "bfloat16"
+    assert result.tolerance == 0.0
+    assert 0 < result.kl <= merge_check.MOST_KL
+    assert "computed in bfloat16" in result.said
+
+
 def test_an_adapter_that_does_nothing_is_named(base: Path, tmp_path: Path) -> None:
     idle = an_adapter(base, tmp_path / "adapter", spread=0.0)
     result = merge(base, idle, tmp_path / "merged", prompts=PROMPTS)
