@@ -47,6 +47,7 @@ class Case:
     dora: bool = False
     preference: str = "dpo"
     tied: bool = True
+    dtype: str = "auto"
 
     def config(self, base: str) -> TrainConfig:
         """The case as the settings of a training."""
@@ -55,6 +56,7 @@ class Case:
             base=base,
             method=self.method,
             checkpointing=self.checkpointing,
+            dtype=self.dtype,
             max_length=self.length,
             lora=LoraConfig(rank=self.rank, dropout=self.dropout, dora=self.dora),
             sft=SftConfig(**shared, packing=False),
@@ -80,6 +82,7 @@ CASES: dict[str, Case] = {
     "dpo-lora": Case("dpo", "lora", 256, 1, 256, 6, 4096, True, padded=True),
     "dpo-full": Case("dpo", "full", 64, 1, 256, 4, 4096, False),
     "kto-qlora": Case("dpo", "qlora", 128, 2, 256, 4, 4096, False, preference="kto"),
+    "sft-qlora-bf16": Case("sft", "qlora", 64, 1, 512, 2, 512, True, dtype="bfloat16"),
     "orpo-qlora": Case("dpo", "qlora", 128, 1, 256, 4, 8192, False, preference="orpo"),
 }
 

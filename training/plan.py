@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training import fit, steps
+from training import fit, measure, steps
 from training.config import Stage, StageConfig, TrainConfig
 from training.duration import Duration, measured_rates, operations
 from training.limits import limit_of
@@ -153,7 +153,8 @@ def reckon(
         device: where it will run.
         dropped: rows that cannot be trained on, by stage.
         out: an earlier training's folder.
-        speed: floating-point operations a second that the device reaches, where that was measured.
+        speed: floating-point operations a second that the device reaches; by default measured, where it is at hand
+            and the plan is for it (no ``vram``).
 
     Raises:
         TrainingError: ``vram`` is no amount of memory.
@@ -164,11 +165,19 @@ def reckon(
     if config.auto_fit:
         config = proposal.config
     rates = measured_rates(out, config) if out is not None else {}
+    speed = _speed(config, device) if speed is None else speed
     stages = tuple(
         _stage(stage, estimate, shape, config, lengths[stage], device, (dropped or {}).get(stage, 0), rates, speed)
         for stage, estimate in fit.estimates(shape, config, lengths, device).items()
     )
     return Plan(config, shape, device, stages, limit, limit_from, proposal)
+
+
+def _speed(config: TrainConfig, device: Device) -> float | None:
+    import torch
+
+    at_hand = "cuda" if torch.cuda.is_available() else "cpu"
+    return measure.speed(device) if device == at_hand and not config.vram else None
 
 
 def _stage(

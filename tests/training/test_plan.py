@@ -165,6 +165,10 @@ def test_the_arithmetic_bounds_the_time_from_below(base: Path) -> None:
     assert timed.at_least == 100
     assert "Not under 2 min" in timed.said()
     assert Duration(1000, 10**9).seconds is None
+    lengths: Any = {"sft": np.array([50, 150])}
+    assert (reckon(shape, config, lengths, "cpu").stages[0].duration.speed or 1e20) < 1e16
+    elsewhere = config.model_copy(update={"vram": "16GB"})
+    assert reckon(shape, elsewhere, lengths, "cpu").stages[0].duration.speed is None
 
 
 def test_a_measured_peak_stands_beside_its_estimate() -> None:
