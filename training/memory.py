@@ -194,7 +194,7 @@ def _moments(shape: ModelShape, config: TrainConfig, stage: Stage, work: Work, d
     if checkpoints(config, device):
         stream = work.tokens * shape.hidden * work.size
         count = shape.layers + 1
-        how = f"{work.tokens:,} tokens x {shape.hidden:,} x {work.size} bytes, inputs of {shape.layers} layers and the end"
+        how = f"{work.tokens:,} tokens x {shape.hidden:,} x {work.size} bytes, before {shape.layers} layers and after"
         if config.offload and device == "cuda":
             count = min(count, OFFLOADED)
             how += f", of which {OFFLOADED} are on the card at once"
