@@ -19,9 +19,12 @@ import typer
 
 from datagen import __version__
 from datagen.cli_progress import printable
+from datagen.commands import compare as compare_command
 from datagen.commands import diff as diff_command
 from datagen.commands import judge as judge_command
+from datagen.commands import prove as prove_command
 from datagen.commands import review as review_command
+from datagen.commands import train as train_command
 from datagen.core.errors import DatagenError, from_os_error
 from training.errors import TrainingError
 
@@ -383,6 +386,9 @@ def curate(
 app.add_typer(judge_command.app, name="judge")
 app.command(epilog=review_command.EPILOG)(review_command.review)
 app.command(epilog=diff_command.EPILOG)(diff_command.diff)
+app.command(epilog=train_command.EPILOG)(train_command.train)
+app.command(epilog=compare_command.EPILOG)(compare_command.compare)
+app.command(epilog=prove_command.EPILOG)(prove_command.prove)
 
 
 @app.command(epilog="Examples:  datagen doctor   |   datagen doctor --base-url http://localhost:8000/v1")
