@@ -17,11 +17,12 @@ WANTED = (("raw", "curated"), ("base", "curated"), ("gold", "curated"))
 def headline(found: Proof) -> str:
     """The one answer."""
     one = leading(found)
-    return {
+    told = {
         "helped": f"{one.after} helped, against {one.before}",
         "hurt": f"{one.after} hurt, against {one.before}",
         "unclear": f"Whether {one.after} helped, against {one.before}, is unclear",
-    }[one.verdict].capitalize()
+    }[one.verdict]
+    return told[0].upper() + told[1:]
 
 
 def leading(found: Proof) -> Contrast:
