@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -12,6 +12,13 @@ PairLoss = Literal["sigmoid", "ipo", "robust", "hinge", "exo_pair", "apo_zero", 
 Preference = Literal["dpo", "kto", "orpo"]
 Tracker = Literal["none", "mlflow", "wandb", "trackio", "tensorboard"]
 TINY = "tiny"
+# What suits the tiny base, where nothing else is set: it begins with random weights, so it takes the rates of training
+# from scratch, a large adapter, and more looks at each row; and it shall learn its few rows by heart.
+TINY_DEFAULTS: dict[str, dict[str, Any]] = {
+    "lora": {"rank": 64, "alpha": 128},
+    "sft": {"learning_rate": 2e-3, "epochs": 12.0, "batch": 8, "accumulation": 1, "patience": 0},
+    "dpo": {"learning_rate": 1e-3, "batch": 4, "accumulation": 2},
+}
 
 
 class Section(BaseModel):

@@ -16,7 +16,7 @@ its moments. On a GPU the allocator counts them all."""
 
 
 class Counted(TrainerCallback):
-    """Counts from before the model is loaded; ``bytes`` is the highest of all attempts."""
+    """Counts what training takes: on a GPU from before the model is loaded. ``bytes`` is the highest of all attempts."""
 
     def __init__(self, device: str) -> None:
         self.device = device
@@ -39,6 +39,11 @@ class Counted(TrainerCallback):
                 yield
         finally:
             self._highest = max(self._highest, self._peak.bytes)
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Begin with what lives now: loading reads files that the system maps and gives back by itself."""
+        if self._peak is not None:
+            self._peak.settle()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Add up; on a CPU end the counting after a few steps."""

@@ -8,12 +8,12 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from training.config import TrainConfig
+from training.config import TINY, TINY_DEFAULTS, TrainConfig
 from training.errors import TrainingError
 
 
 def settle(overrides: Iterable[str] = (), values: Mapping[str, Any] | None = None) -> TrainConfig:
-    """The defaults, changed.
+    """The defaults, changed; those of the tiny base are its own.
 
     Args:
         overrides: ``"section.key=value"`` each, the value in YAML.
@@ -28,6 +28,8 @@ def settle(overrides: Iterable[str] = (), values: Mapping[str, Any] | None = Non
     for key, value in (values or {}).items():
         if value is not None:
             _put(tree, key.split("."), value)
+    if tree.get("base") == TINY:
+        tree = _under(TINY_DEFAULTS, tree)
     try:
         return TrainConfig.model_validate(tree)
     except ValidationError as error:
@@ -82,3 +84,15 @@ def _put(tree: dict[str, Any], parts: list[str], value: Any) -> None:
             child = node[part] = {}
         node = child
     node[parts[-1]] = value
+
+
+def _under(defaults: Mapping[str, Any], tree: Mapping[str, Any]) -> dict[str, Any]:
+    """The tree, with defaults where it says nothing."""
+    found = dict(tree)
+    for key, value in defaults.items():
+        given = found.get(key)
+        if key not in found:
+            found[key] = value
+        elif isinstance(value, dict) and isinstance(given, dict):
+            found[key] = _under(value, given)
+    return found

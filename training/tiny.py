@@ -77,7 +77,10 @@ def make(
         num_attention_heads=heads,
         num_key_value_heads=heads // 2 if heads % 2 == 0 else heads,
         max_position_embeddings=context,
-        tie_word_embeddings=True,
+        # Head and embeddings are never trained by an adapter, so their random numbers must be large enough for it to
+        # say something with confidence: with the usual 0.02 no logit could reach 3.
+        tie_word_embeddings=False,
+        initializer_range=0.1,
         bos_token_id=None,
         eos_token_id=tokenizer.convert_tokens_to_ids(END),
         pad_token_id=tokenizer.convert_tokens_to_ids(END_OF_TEXT),

@@ -318,6 +318,8 @@ def test_a_likeness_alone_rejects_no_sample() -> None:
     assert MaliciousConfig().sample_threshold > SUSPECT
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_the_weights_can_be_made_again_and_hold_no_word_of_other_texts() -> None:
     made = fit.fit(["nothing of this xyzzy"], meaning=False)
     assert not [name for name in made if any(word in name for word in ("zyxwv", "qqq", "xyzzy"))]
