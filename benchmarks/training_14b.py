@@ -13,6 +13,7 @@ installed. It needs a GPU; without one it prints what the estimate says, and ``-
 from __future__ import annotations
 
 import argparse
+import gc
 import importlib.util
 import json
 import random
@@ -25,7 +26,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from training.config import DpoConfig, SftConfig, Stage, TrainConfig
-from training.measure import Peak
+from training.measure import Peak, living
 from training.memory import Device, estimate
 from training.plan_text import size
 from training.shape import ModelShape
@@ -156,6 +157,8 @@ def run(arm: Arm, stage: Stage, folder: Path, length: int, steps: int) -> dict[s
     shape = ModelShape.of(folder)
     batch = 8 if arm == "trl as it comes" else 1
     given = rows(2 * batch * steps, length, shape.vocabulary)
+    gc.collect()
+    before = living() if device == "cpu" else 0  # of others in this process; a GPU's allocator begins anew
     peak, clock = Peak(device), _Clock()
     with base.quiet():
         if device == "cuda":
@@ -166,7 +169,8 @@ def run(arm: Arm, stage: Stage, folder: Path, length: int, steps: int) -> dict[s
             with peak:
                 prepared(clock).train()
     tokens = batch * length * (2 if stage == "dpo" else 1)
-    return {"peak": peak.bytes, "rate": tokens * (len(clock.times) - 1) / max(clock.times[-1] - clock.times[0], 1e-9)}
+    rate = tokens * (len(clock.times) - 1) / max(clock.times[-1] - clock.times[0], 1e-9)
+    return {"peak": peak.bytes - before, "rate": rate}
 
 
 class _Clock:

@@ -16,7 +16,7 @@ its moments. On a GPU the allocator counts them all."""
 
 
 class Counted(TrainerCallback):
-    """Counts what training takes: on a GPU from before the model is loaded. ``bytes`` is the highest of all attempts."""
+    """Counts what training takes, on a GPU with loading; ``bytes`` is the highest of all attempts."""
 
     def __init__(self, device: str) -> None:
         self.device = device
