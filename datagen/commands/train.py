@@ -56,6 +56,7 @@ def train(
         Optional[str],  # noqa: UP045
         typer.Option("--push-to-hub", metavar="OWNER/NAME", help="Upload model, adapters and card; private if new."),
     ] = None,
+    public: Annotated[bool, typer.Option("--public", help="Let everybody see what --push-to-hub uploads.")] = False,
     compare: Annotated[
         bool, typer.Option("--compare/--no-compare", help="Let base and trained models answer held-out prompts.")
     ] = True,
@@ -72,7 +73,7 @@ def train(
         if dry_run:
             typer.echo(_plan(run, folder, config, as_json))
             return
-        record = _train(run, folder, config, not anew, compare, push_to_hub)
+        record = _train(run, folder, config, not anew, compare, (push_to_hub, public))
     typer.echo(json.dumps(record, ensure_ascii=False) if as_json else printable(summary(folder, record)))
 
 
@@ -83,7 +84,7 @@ def _plan(run: Path, folder: Path, config: Any, as_json: bool) -> str:
     return json.dumps(found.as_dict(), ensure_ascii=False) if as_json else printable(found.text().rstrip())
 
 
-def _train(run: Path, folder: Path, config: Any, resume: bool, compare: bool, push_to_hub: str | None) -> Any:
+def _train(run: Path, folder: Path, config: Any, resume: bool, compare: bool, upload: tuple[str | None, bool]) -> Any:
     from training import base as training_base
 
     training_base.require(config)  # before the libraries are imported by the modules below
@@ -96,8 +97,9 @@ def _train(run: Path, folder: Path, config: Any, resume: bool, compare: bool, pu
     try:
         result = training(run, folder, config, say=live.say, callbacks=[live, *watchers], resume=resume)
         record = finish.finish(result, run, config, live.say, compare=compare)
-        if push_to_hub and result.main:
-            hub.push(folder, push_to_hub, say=live.say)
+        repo, public = upload
+        if repo and result.main:
+            hub.push(folder, repo, public=public, say=live.say)
     finally:
         live.close()
         if (folder / "training.json").is_file():
