@@ -43,7 +43,7 @@ def test_generator_and_judge_share_a_budget_at_a_price_each(tmp_path: Path) -> N
         billed = dollars(server)
         lost = server.stats()["faults"].get("drop_after", 0)
     usage = yaml.safe_load((run / "run.yaml").read_text())["usage"]
-    assert {row["purpose"] for row in usage["by"] if row["model"] == "critic"} == {"judge", "probe"}
+    assert {row["purpose"] for row in usage["by"] if row["model"] == "critic"} == {"judge", "drift", "probe"}
     for row in usage["by"]:
         read, written = PRICES[row["model"]]
         expected = (row["prompt_tokens"] * read + row["completion_tokens"] * written) / 1e6

@@ -109,7 +109,8 @@ def ticks(low: float, high: float, count: int = 5) -> list[float]:
     step = next(m * power for m in (1, 2, 5, 10) if m * power >= raw * (1 - 1e-9))
     first = math.ceil(low / step - 1e-9)
     last = math.floor(high / step + 1e-9)
-    return [i * step for i in range(first, last + 1)]
+    # Where the range is small beside its numbers, i * step is rounded to outside of it.
+    return [min(max(i * step, low), high) for i in range(first, last + 1)]
 
 
 def number(value: float) -> str:
