@@ -26,7 +26,6 @@ from datagen.commands import prove as prove_command
 from datagen.commands import review as review_command
 from datagen.commands import train as train_command
 from datagen.core.errors import DatagenError, from_os_error
-from training.errors import TrainingError
 
 INTERRUPTED, TERMINATED = 130, 143
 # Typer brings its own copy of click from 0.20 on and uses the installed one before: either way this is its base.
@@ -61,7 +60,7 @@ def main() -> NoReturn:
         code = app(standalone_mode=False)
         if code == INTERRUPTED:  # Typer's own way to say Ctrl-C
             raise KeyboardInterrupt
-    except (DatagenError, TrainingError) as error:
+    except DatagenError as error:
         code = error.exit_code
         hard = True
         _say(f"Error: {error.what}\n  why: {error.why}\n  fix: {error.fix}")

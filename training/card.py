@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from functools import cache
@@ -12,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from training.config import TINY
 from training.curves import collect, lines
 from training.diagnose import headline, of_curves
-from training.errors import StoppedTraining
-from training.page import METRICS, RECORD, TEMPLATES, duration, number, size, value
+from training.files import write_result
+from training.page import METRICS, RECORD, duration, number, size, value
 from training.page_data import NAMES, beta, load, part, real
+from training.pages import TEMPLATES
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -40,17 +40,7 @@ def write(out: Path) -> Path:
         StoppedTraining: it cannot be written.
     """
     path = out / FILE
-    held = path.with_name(f".{FILE}.{os.getpid()}")
-    try:
-        held.write_text(render(out), encoding="utf-8")
-        held.replace(path)
-    except OSError as error:
-        held.unlink(missing_ok=True)
-        raise StoppedTraining(
-            "The model card could not be written.",
-            f"{error.strerror or error}.",
-            "Make room and give the same command again.",
-        ) from error
+    write_result(path, render(out), "The model card")
     return path
 
 

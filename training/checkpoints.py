@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
 import re
 import shutil
@@ -18,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from transformers import TrainerCallback
+
+from training.files import read_json, write_json
 
 MARK = "complete.json"
 STAGE = "stage.json"
@@ -47,30 +48,6 @@ def adapter_sha256(folder: Path) -> str:
     if len(files) == 1:
         return sha256(files[0])
     return hashlib.sha256("".join(sha256(file) for file in files).encode()).hexdigest()
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write JSON so that ``path`` holds either the old or the new text, whole, after any crash."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("w", encoding="utf-8") as file:
-            json.dump(value, file, ensure_ascii=False, indent=1, allow_nan=False)
-            file.write("\n")
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-def read_json(path: Path) -> Any:
-    """The value in ``path``; None where there is no such file or no JSON in it."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
 
 
 def mark(checkpoint: Path) -> None:

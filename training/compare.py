@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from training.compare_figures import PAIRS, Line, line
 from training.config import TrainConfig
 from training.errors import TrainingError
 from training.evaluate import Losses, losses, text_losses
+from training.files import write_text
 from training.generate_answers import MAX_NEW_TOKENS, Answer, answers
 from training.style import Style
 from training.task_metrics import measures
@@ -264,9 +264,7 @@ def write(found: Comparison) -> None:
 
     text = json.dumps(found.as_dict(), ensure_ascii=True, indent=1, allow_nan=False)
     for name, content in ((JSON, text + "\n"), (compare_page.HTML, compare_page.render(found))):
-        at = found.out / f".{name}.part"
-        at.write_text(content, encoding="utf-8")
-        os.replace(at, found.out / name)  # noqa: PTH105 - Path.replace is the same
+        write_text(found.out / name, content)
 
 
 def _held_out(splits: Any) -> tuple[str, list[Any]]:

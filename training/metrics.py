@@ -16,6 +16,8 @@ from typing import Any
 
 from transformers import TrainerCallback
 
+from training.files import write_text
+
 FILE = "metrics.jsonl"
 _NAMES = {
     "loss": "loss",
@@ -51,9 +53,7 @@ def rewind(file: Path, stage: str, step: int) -> list[dict[str, Any]]:
     """Forget what ``stage`` logged after ``step``, which is done again; returns what is kept of that stage."""
     kept = [line for line in read(file) if line.get("stage") != stage or int(line.get("step", 0)) <= step]
     if file.exists():
-        temporary = file.with_name(f".{file.name}.{os.getpid()}")
-        temporary.write_text("".join(_line(line) for line in kept), encoding="utf-8")
-        temporary.replace(file)
+        write_text(file, "".join(_line(line) for line in kept))
     return [line for line in kept if line.get("stage") == stage]
 
 

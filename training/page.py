@@ -6,24 +6,16 @@ escaped, so that no text of a row or a configuration can load or run anything.
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import os
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from training import page_data
+from training import page_data, pages
 from training.curves import collect, lines
 from training.diagnose import Finding, headline, of_curves
-from training.errors import StoppedTraining
-
-if TYPE_CHECKING:
-    from jinja2 import Template
+from training.files import write_result
 
 FILE = "training.html"
 METRICS, RECORD = "metrics.jsonl", "training.json"
-TEMPLATES = Path(__file__).parent / "templates"
 
 
 def write(out: Path) -> Path:
@@ -36,33 +28,21 @@ def write(out: Path) -> Path:
         StoppedTraining: it cannot be written.
     """
     path = out / FILE
-    held = path.with_name(f".{FILE}.{os.getpid()}")
-    try:
-        held.write_text(render(out), encoding="utf-8")
-        held.replace(path)
-    except OSError as error:
-        held.unlink(missing_ok=True)
-        raise StoppedTraining(
-            f"{FILE} could not be written.", f"{error.strerror or error}.", "Make room and give the same command again."
-        ) from error
+    write_result(path, render(out), FILE)
     return path
 
 
 def render(out: Path) -> str:
     """The page as HTML."""
-    from markupsafe import Markup
-
     record = page_data.load(out / RECORD)
     curves = collect(lines(out / METRICS))
     findings = of_curves(curves, beta=page_data.beta(record))
-    css = (TEMPLATES / "training.css").read_text(encoding="utf-8")
-    script = (TEMPLATES / "training.js").read_text(encoding="utf-8")
     config = page_data.part(record, "config")
-    text = _template().render(
-        policy=f"default-src 'none'; style-src '{_hash(css)}'; script-src '{_hash(script)}'; img-src 'none'; "
-        "base-uri 'none'; form-action 'none'",
-        css=Markup(css),  # ours, and hashed above
-        script=Markup(script),
+    return pages.render(
+        "training.html.j2",
+        css="training.css",
+        script="training.js",
+        filters={"number": number, "duration": duration, "size": size, "value": value},
         headline=_headline(record, findings, bool(curves)),
         findings=findings,
         stages=page_data.stages(curves, record, findings),
@@ -78,23 +58,6 @@ def render(out: Path) -> str:
         git=str(record.get("git") or ""),
         seed=page_data.real(record.get("seed")),
     )
-    return _clean(text)
-
-
-@cache
-def _template() -> Template:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    made = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    made.filters.update(number=number, duration=duration, size=size, value=value)
-    return made.get_template("training.html.j2")
 
 
 def _headline(record: dict[str, Any], findings: list[Finding], begun: bool) -> str:
@@ -141,14 +104,3 @@ def size(found: float | None) -> str:
     if found is None:
         return "–"
     return f"{found / 1e9:.2f} GB" if found >= 1e8 else f"{found / 1e6:.1f} MB"
-
-
-def _clean(text: str) -> str:
-    """Without what HTML cannot hold: control characters and halves of surrogate pairs."""
-    kept = {c: 0xFFFD for c in range(32) if c not in (9, 10)} | {127: 0xFFFD}
-    return text.encode("utf-8", "replace").decode().translate(kept)
-
-
-def _hash(content: str) -> str:
-    """The source expression of CSP level 3 for an inline element with that content."""
-    return "sha256-" + base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()

@@ -1,4 +1,4 @@
-"""What the pages on a comparison and on a proof share: templates, the policy that lets nothing in, small drawings."""
+"""What the pages of a training share: templates, the policy that lets nothing in, small drawings."""
 
 from __future__ import annotations
 
@@ -16,11 +16,19 @@ WIDTH = 120.0
 _MARGIN = 6.0
 
 
-def render(template: str, *, script: str = "", filters: Mapping[str, Callable[..., Any]], **values: Any) -> str:
+def render(
+    template: str,
+    *,
+    css: str = "compare.css",
+    script: str = "",
+    filters: Mapping[str, Callable[..., Any]],
+    **values: Any,
+) -> str:
     """A page with its style and script inside, and a policy (CSP level 3) that allows these two alone.
 
     Args:
         template: name of the file.
+        css: name of the style's file.
         script: name of the script's file, or "".
         filters: for the template.
         values: what it shows; escaped.
@@ -37,13 +45,13 @@ def render(template: str, *, script: str = "", filters: Mapping[str, Callable[..
         keep_trailing_newline=True,
     )
     made.filters.update(filters)
-    css = (TEMPLATES / "compare.css").read_text(encoding="utf-8")
+    style = (TEMPLATES / css).read_text(encoding="utf-8")
     code = (TEMPLATES / script).read_text(encoding="utf-8") if script else ""
-    policy = [f"default-src 'none'; style-src '{_hash(css)}'; img-src 'none'; base-uri 'none'; form-action 'none'"]
+    policy = [f"default-src 'none'; style-src '{_hash(style)}'; img-src 'none'; base-uri 'none'; form-action 'none'"]
     policy += [f"script-src '{_hash(code)}'"] if code else []
     text = made.get_template(template).render(
         policy="; ".join(policy),
-        css=Markup(css),  # ours, and hashed above
+        css=Markup(style),  # ours, and hashed above
         script=Markup(code),
         **values,
     )

@@ -16,6 +16,7 @@ from training import prove_arm
 from training.bootstrap import Interval, Measure
 from training.config import TINY, TrainConfig
 from training.errors import TrainingError
+from training.files import write_text
 from training.prove_arm import Data, Frozen, Result
 from training.prove_contrast import Contrast, contrast, over
 from training.task_metrics import main_measure, measures
@@ -174,9 +175,7 @@ def write(found: Proof) -> None:
 
     text = json.dumps(found.as_dict(), ensure_ascii=True, indent=1, allow_nan=False)
     for name, content in ((JSON, text + "\n"), (prove_page.HTML, prove_page.render(found))):
-        part = found.out / f".{name}.part"
-        part.write_text(content, encoding="utf-8")
-        part.replace(found.out / name)
+        write_text(found.out / name, content)
 
 
 def _test_rows(test: Path) -> list[Any]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import gc
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from training import files
 from training.bootstrap import Floats
 from training.config import TrainConfig
 from training.evaluate import Losses, losses
@@ -105,10 +105,10 @@ def run(data: Data, out: Path, config: TrainConfig, frozen: Frozen, *, callbacks
     wanted = {"data": _hash(data), "test": frozen.sha256(), "config": settings, "base": _weights(config.base)}
     if (done := read(out, wanted)) is not None:
         return done
-    if _json(out / BEGUN) != wanted:
+    if files.read_json(out / BEGUN) != wanted:
         shutil.rmtree(out, ignore_errors=True)
         out.mkdir(parents=True, exist_ok=True)
-        _write(out / BEGUN, wanted)
+        files.write_text(out / BEGUN, json.dumps(wanted))
     export = _written(data, out / "data", config)
     from training import base, train
     from training.evaluate_models import Variants
@@ -119,20 +119,18 @@ def run(data: Data, out: Path, config: TrainConfig, frozen: Frozen, *, callbacks
     with base.quiet(), variants.use(variants.names[-1]) as model:
         found = measure(model, variants.tokenizer(), frozen)
     variants.close()
-    stages = (_json(out / "training.json") or {}).get("stages", {})
+    stages = (files.read_json(out / "training.json") or {}).get("stages", {})
     counted = {name: {of: int(stages[of].get(name) or 0) for of in stages} for name in ("tokens", "steps")}
     found = Result(found.losses, found.answers, counted["tokens"], counted["steps"])
-    _write(
-        out / RESULT,
-        {
-            "begun": wanted,
-            "nll": found.losses.nll.tolist(),
-            "tokens": found.losses.tokens.tolist(),
-            "answers": list(found.answers),
-            "trained_tokens": dict(found.tokens),
-            "steps": dict(found.steps),
-        },
-    )
+    held = {
+        "begun": wanted,
+        "nll": found.losses.nll.tolist(),
+        "tokens": found.losses.tokens.tolist(),
+        "answers": list(found.answers),
+        "trained_tokens": dict(found.tokens),
+        "steps": dict(found.steps),
+    }
+    files.write_text(out / RESULT, json.dumps(held))
     for other in out.iterdir():  # the adapters and checkpoints of twenty trainings fill a disk
         if other.name not in _KEPT:
             shutil.rmtree(other) if other.is_dir() else other.unlink()
@@ -145,7 +143,7 @@ def _nothing(_: str) -> None:
 
 def read(out: Path, wanted: Mapping[str, Any]) -> Result | None:
     """The result in a folder, None where there is none of this data and these settings."""
-    held = _json(out / RESULT)
+    held = files.read_json(out / RESULT)
     if not isinstance(held, dict) or held.get("begun") != wanted:
         return None
     try:
@@ -161,22 +159,6 @@ def read(out: Path, wanted: Mapping[str, Any]) -> Result | None:
 
 def _floats(values: Any) -> Floats:
     return np.asarray(values, dtype=np.float64)
-
-
-def _json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-
-
-def _write(path: Path, value: Any) -> None:
-    part = path.with_suffix(".part")
-    with part.open("w", encoding="utf-8") as file:
-        json.dump(value, file)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
 
 
 def drawn(rows: Sequence[Any], count: int, seed: int) -> list[Any]:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from training import base, checkpoints, encode, template, tiny
+from training import base, checkpoints, encode, files, template, tiny
 from training.config import TINY, TrainConfig
 from training.rows import Pair, Row, Splits, read_pairs, read_sft
 
@@ -120,9 +120,9 @@ def prepare(export: Path, out: Path, config: TrainConfig, say: Say, *, write: bo
     if not config.max_length:
         decided = _length(np.concatenate([train.lengths, pairs_train.lengths]), limit)
         if int(train.lengths.max(initial=0)) > decided:
-            train = encode.encode_sft(rows.train, tokenizer, decided)
+            train = encode.shorten(train, decided)
         if int(pairs_train.lengths.max(initial=0)) > decided:
-            pairs_train = encode.encode_pairs(pairs.train, tokenizer, decided)
+            pairs_train = encode.shorten_pairs(pairs_train, decided)
         limit = decided
     shown = encode.shown(train, tokenizer)
     if train.cut:
@@ -152,9 +152,9 @@ def _base(out: Path, config: TrainConfig, rows: Splits[Row], pairs: Splits[Pair]
     texts = [message["content"] for row in rows.train for message in row.messages]
     texts += [text for pair in pairs.train for text in (pair.chosen, pair.rejected)]
     made = hashlib.sha256(repr((config.seed, texts)).encode("utf-8", "surrogatepass")).hexdigest()
-    if write and checkpoints.read_json(folder / "made.json") != made:
+    if write and files.read_json(folder / "made.json") != made:
         tiny.make(folder, texts, seed=config.seed)
-        checkpoints.write_json(folder / "made.json", made)
+        files.write_json(folder / "made.json", made)
     say(
         "The base is a toy: a small model with random weights, made from these rows to try the machine. "
         "It knows no language, so do not judge the data by what it says."

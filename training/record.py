@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from training import checkpoints
+from training import files
 from training.config import TrainConfig
 
 FILE = "training.json"
@@ -46,7 +46,7 @@ class Record:
     @classmethod
     def open(cls, out: Path, write: bool) -> Record:
         """Take up the record in ``out``; an empty one where there is none, or none that can be read."""
-        found = checkpoints.read_json(out / FILE)
+        found = files.read_json(out / FILE)
         return cls(out, write, found if isinstance(found, dict) else {})
 
     def begin(self, config: TrainConfig, data: dict[str, dict[str, Any]]) -> None:
@@ -88,7 +88,7 @@ class Record:
     def save(self) -> None:
         """Write the file."""
         if self.write:
-            checkpoints.write_json(self.out / FILE, self.values)
+            files.write_json(self.out / FILE, self.values)
 
 
 def versions() -> dict[str, str]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from accelerate import PartialState  # type: ignore[import-untyped]
 
-from training import base, checkpoints, metrics, trouble
+from training import base, checkpoints, files, metrics, trouble
 from training.config import Stage, StageConfig, TrainConfig
 from training.counted import Counted
 from training.errors import TrainingError
@@ -201,7 +201,7 @@ def _chosen(folder: Path) -> Path:
 
 
 def _history(checkpoint: Path) -> list[dict[str, Any]]:
-    state = checkpoints.read_json(checkpoint / "trainer_state.json")
+    state = files.read_json(checkpoint / "trainer_state.json")
     return list(state.get("log_history", [])) if isinstance(state, dict) else []
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from training import checkpoints, metrics
+from training import checkpoints, files, metrics
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -123,8 +123,8 @@ def test_what_is_done_again_is_forgotten(tmp_path: Path) -> None:
 
 def test_json_is_written_whole(tmp_path: Path) -> None:
     file = tmp_path / "deep" / "x.json"
-    checkpoints.write_json(file, {"a": 1})
+    files.write_json(file, {"a": 1})
     with pytest.raises(ValueError):
-        checkpoints.write_json(file, {"a": float("nan")})
-    assert checkpoints.read_json(file) == {"a": 1}
+        files.write_json(file, {"a": float("nan")})
+    assert files.read_json(file) == {"a": 1}
     assert [path.name for path in file.parent.iterdir()] == ["x.json"]
