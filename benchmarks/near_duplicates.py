@@ -29,6 +29,7 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 
 from curation.dedupe import cluster
 from curation.dedupe_config import DedupeConfig
@@ -99,9 +100,8 @@ def collection(real: Iterable[str], count: int) -> list[str]:
 
 
 def read(path: Path) -> list[str]:
-    """The texts of a JSONL file."""
-    with path.open(encoding="utf-8") as lines:
-        return [json.loads(line)["text"] for line in lines]
+    """The texts of a JSONL file, for every tool by the fastest reader at hand."""
+    return pl.read_ndjson(path)["text"].to_list()
 
 
 def joined(count: int, near: Iterable[tuple[int, Iterable[int]]]) -> Groups:

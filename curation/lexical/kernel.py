@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from curation.lexical.jit import kernel
-from curation.lexical.tables import ALONE, JOIN, KIND_SHIFT, MARK, NOTHING, SEVERAL, SPACE, WORD
+from curation.lexical.tables import ALONE, JOIN, KIND_SHIFT, MARK, NOTHING, SEVERAL, SIGN, SPACE, WORD
 from curation.minhash import BASE, STEPS
 from curation.words import AFTER_SPACE, APOSTROPHE, FNV_PRIME, SIGN_SEED, WORD_SEED
 
@@ -33,7 +33,8 @@ _ONE, _ZERO = np.uint64(1), np.uint64(0)
 _LOW21 = np.uint32((1 << KIND_SHIFT) - 1)
 _SHIFT = np.uint32(KIND_SHIFT)
 _EMPTY = np.uint32(0xFFFFFFFF)
-_WORD = np.uint32(WORD)
+_WORD, _SPACE, _SIGN = np.uint32(WORD), np.uint32(SPACE), np.uint32(SIGN)
+_BEYOND = np.uint32(SEVERAL)  # any kind that is none of these: the byte is not ASCII
 _MANY = 24  # numbers of one bucket from which sorting by comparison is the faster way
 
 
@@ -127,13 +128,49 @@ def shingle(
         left: Int = 0  # entries still to be taken from `several`, at `more`
         more: Int = 0
         while True:
-            if inside and left == 0 and quotes == _ZERO:  # most of all text: the letters of a word
-                while at < end and data[at] < 0x80:
-                    entry = entries[data[at]]
-                    if entry >> _SHIFT != _WORD:
-                        break
-                    value = (value ^ np.uint64(entry & _LOW21)) * _PRIME
+            # Most of all text: ASCII words with a space or a sign between, without the questions that others need.
+            while not inside and left == 0 and at < end and data[at] < 0x80:
+                entry = entries[data[at]]
+                point = np.uint64(entry & _LOW21)
+                entry >>= _SHIFT
+                if entry == _SPACE:
+                    space = bool(rank > _ZERO)
                     at += 1
+                    continue
+                if entry == _WORD:
+                    value = (_WORD_SEED ^ point) * _PRIME
+                    at += 1
+                    entry = _SPACE  # what ends it, where nothing more comes
+                    while at < end:
+                        entry = _BEYOND
+                        if data[at] >= 0x80:
+                            break
+                        entry = entries[data[at]]
+                        point = np.uint64(entry & _LOW21)
+                        entry >>= _SHIFT
+                        if entry != _WORD:
+                            break
+                        value = (value ^ point) * _PRIME
+                        at += 1
+                        entry = _SPACE
+                    if entry != _SPACE and entry != _SIGN:
+                        inside = True  # it may go on
+                        quotes = _ZERO
+                        break
+                    value = mix(value)
+                    words[count] = value
+                    count += 1
+                elif entry == _SIGN:
+                    value = mix((_SIGN_SEED ^ point) * _PRIME)
+                    at += 1
+                else:
+                    break
+                if space:
+                    value += _AFTER_SPACE
+                rank += _ONE
+                first += mix(value + rank * _STEP0)
+                second += mix(value + rank * _STEP1)
+                space = False
             finished = left == 0 and at >= end
             if finished:
                 kind: Int = SPACE
