@@ -35,15 +35,17 @@ class Counted(TrainerCallback):
         self._steps = 0
         self._peak = Peak(self.device)
         try:
-            with self._peak:
-                yield
+            if self.device != "cpu":
+                self._peak.__enter__()
+            yield
         finally:
+            self._peak.stop()
             self._highest = max(self._highest, self._peak.bytes)
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Begin with what lives now: loading reads files that the system maps and gives back by itself."""
-        if self._peak is not None:
-            self._peak.settle()
+        """On a CPU begin with what lives now: loading reads files that the system maps and gives back by itself."""
+        if self._peak is not None and self.device == "cpu":
+            self._peak.__enter__()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Add up; on a CPU end the counting after a few steps."""
