@@ -15,8 +15,8 @@ TINY = "tiny"
 # What suits the tiny base, where nothing else is set: it begins with random weights, so it takes the rates of training
 # from scratch, a large adapter, and more looks at each row; and it shall learn its few rows by heart.
 TINY_DEFAULTS: dict[str, dict[str, Any]] = {
-    "lora": {"rank": 64, "alpha": 128},
-    "sft": {"learning_rate": 2e-3, "epochs": 12.0, "batch": 8, "accumulation": 1, "patience": 0},
+    "lora": {"rank": 128, "alpha": 256},
+    "sft": {"learning_rate": 1.5e-3, "epochs": 8.0, "batch": 8, "accumulation": 1, "patience": 0},
     "dpo": {"learning_rate": 1e-3, "batch": 4, "accumulation": 2},
 }
 

@@ -26,6 +26,10 @@ CHATML = (
 """ChatML (OpenAI 2023; the form of Qwen's models, no default system message) with the reply marked for the loss."""
 
 _HEAD = 32  # width of an attention head: engines on a CPU take 32, 64, 80 ...
+# Standard deviations of the random weights. An adapter never trains head and embeddings, so theirs must be large enough
+# for it to say something with confidence: with the usual 0.02 no logit could reach 3. The layers it does train shall
+# not drown it: with 0.035 it learned more in 240 steps than with 0.02 or 0.05.
+_OUTER, _LAYERS = 0.1, 0.035
 _SEEN = 4_000_000  # characters the tokenizer is learned from, at most
 
 
@@ -35,7 +39,7 @@ def make(
     *,
     seed: int = 0,
     vocabulary: int = 2048,
-    hidden: int = 128,
+    hidden: int = 256,
     layers: int = 2,
     context: int = 2048,
 ) -> Path:
@@ -77,10 +81,8 @@ def make(
         num_attention_heads=heads,
         num_key_value_heads=heads // 2 if heads % 2 == 0 else heads,
         max_position_embeddings=context,
-        # Head and embeddings are never trained by an adapter, so their random numbers must be large enough for it to
-        # say something with confidence: with the usual 0.02 no logit could reach 3.
         tie_word_embeddings=False,
-        initializer_range=0.1,
+        initializer_range=_LAYERS,
         bos_token_id=None,
         eos_token_id=tokenizer.convert_tokens_to_ids(END),
         pad_token_id=tokenizer.convert_tokens_to_ids(END_OF_TEXT),
@@ -89,6 +91,9 @@ def make(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = Qwen2ForCausalLM(config)
+    with torch.no_grad():
+        for outer in (model.get_input_embeddings(), model.get_output_embeddings()):
+            outer.weight.mul_(_OUTER / _LAYERS)
     model.save_pretrained(str(folder))
     tokenizer.save_pretrained(str(folder))
     return folder
