@@ -109,24 +109,25 @@ def _bands(made: Rows, threshold: float, num_perm: int, compiled: bool, threads:
     from curation.lexical import join
 
     listed = LISTED // max(1, made.keys.shape[1])
-
     across = np.ascontiguousarray(made.keys.T)
+    rows_of = (made.shingles, made.starts, made.ends)
 
     def work(begin: int) -> Found:
-        return join.join_bands(
-            begin,
-            threads,
-            made.keys,
-            across,
-            made.coarse,
-            least,
-            made.shingles,
-            made.starts,
-            made.ends,
-            threshold,
-            bands.MAX_BUCKET,
-            listed,
-        )
+        parent = np.empty(len(made), np.int32)
+        numbers = np.arange(len(made), dtype=np.uint64)
+        parts = [plain.found([])]
+        for band in range(begin, len(across), threads):
+            ordered = across[band].astype(np.uint64)
+            ordered <<= np.uint64(32)
+            ordered |= numbers
+            ordered.sort()
+            parts.append(
+                join.join_band(
+                    band, ordered, made.keys, made.coarse, least, *rows_of, threshold, bands.MAX_BUCKET, listed, parent
+                )
+            )
+        left, right, values = zip(*parts, strict=True)
+        return np.concatenate(left), np.concatenate(right), np.concatenate(values)
 
     return _parallel(work, threads)
 

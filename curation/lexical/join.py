@@ -13,8 +13,7 @@ from curation.lexical.kernel import I32, I64, U8, U32, U64, Int, mix
 from curation.lexical.plain import Found
 
 _NONE = np.int32(-1)
-_ZERO, _HIGH, _LOW = np.uint64(0), np.uint64(32), np.uint64(0xFFFFFFFF)
-_SPREAD, _SHIFT = np.uint64(0x9E3779B1), np.uint64(16)  # Fibonacci hashing (Knuth, volume 3, section 6.4)
+_HIGH, _LOW = np.uint64(32), np.uint64(0xFFFFFFFF)
 
 
 @kernel
@@ -63,11 +62,10 @@ greedy = kernel(plain.greedy)
 
 
 @kernel
-def join_bands(
-    begin: int,
-    step: int,
+def join_band(
+    band: int,
+    ordered: U64,
     keys: U32,
-    across: U32,
     coarse: U8,
     least: int,
     shingles: U64,
@@ -76,61 +74,48 @@ def join_bands(
     threshold: float,
     max_bucket: int,
     listed: int,
+    parent: I32,
 ) -> Found:
-    """Pairs that share a band and reach the threshold, each found in the first band that it shares.
+    """Pairs that share a band, and none before it, and reach the threshold.
 
     Args:
-        begin, step: bands ``begin``, ``begin + step`` … are looked at.
-        keys: (n, bands) hashes of the bands; across: the same, (bands, n).
+        band: number of the band.
+        ordered: ``key << 32 | text`` of all n texts, ascending: texts with one key lie side by side, so that those
+            whose key nobody shares cost nothing.
+        keys: (n, bands) hashes of the bands.
         coarse: (n, num_perm) signatures' low bytes.
         least: of which so many must be equal.
         shingles, starts, ends: of the texts.
         threshold: least Jaccard index.
         max_bucket: earliest texts with one key that a text is compared with.
-        listed: pairs of one band beyond which only those are listed that join two groups of that band.
+        listed: pairs beyond which only those are listed that join two groups of this band.
+        parent: (n,) room.
 
     Returns:
         Left, right (left < right), Jaccard index.
     """
-    n = len(keys)
-    size = 16
-    while 2 * size < 3 * n:
-        size *= 2
-    mask = size - 1
-    table = np.empty(size, np.uint64)  # key << 32 | first text with it + 1: one look into memory a text
-    tails = np.empty(n, np.int32)  # of each first text: the last that is compared, and how many are
-    sizes = np.empty(n, np.int32)
-    after = np.empty(n, np.int32)
-    parent = np.empty(n, np.int32)
+    n = len(ordered)
+    for row in range(n):
+        parent[row] = row
     room = 1024
     left, right, values = np.empty(room, np.int32), np.empty(room, np.int32), np.empty(room, np.float64)
     found = 0
-    for k in range(begin, keys.shape[1], step):
-        table[:] = _ZERO
-        column = across[k]
-        for row in range(n):
-            parent[row] = row
-        before = found
-        for j in range(n):
-            key = np.uint64(column[j])
-            slot = np.int64(key * _SPREAD >> _SHIFT) & mask
-            while table[slot] != _ZERO and table[slot] >> _HIGH != key:
-                slot = (slot + 1) & mask
-            if table[slot] == _ZERO:
-                table[slot] = key << _HIGH | np.uint64(j + 1)
-                tails[j] = j
-                sizes[j] = 1
-                after[j] = _NONE
-                continue
-            head = np.int64(table[slot] & _LOW) - 1
-            i = head
-            while i >= 0:
+    at = 0
+    while at < n:
+        key = ordered[at] >> _HIGH
+        end = at + 1
+        while end < n and ordered[end] >> _HIGH == key:
+            end += 1
+        for second in range(at + 1, end):
+            j = np.int64(ordered[second] & _LOW)
+            for first in range(at, min(second, at + max_bucket)):
+                i = np.int64(ordered[first] & _LOW)
                 new = True
-                for q in range(k):
+                for q in range(band):
                     if keys[i, q] == keys[j, q]:
                         new = False
                         break
-                full = found - before >= listed
+                full = found >= listed
                 if new and not (full and root(parent, i) == root(parent, j)) and equal(coarse[i], coarse[j]) >= least:
                     one, other = shingles[starts[i] : ends[i]], shingles[starts[j] : ends[j]]
                     value = similarity(one, other, threshold)
@@ -144,12 +129,7 @@ def join_bands(
                         found += 1
                         a, b = root(parent, i), root(parent, j)
                         parent[max(a, b)] = min(a, b)
-                i = after[i]
-            if sizes[head] < max_bucket:
-                sizes[head] += 1
-                after[tails[head]] = j
-                tails[head] = j
-                after[j] = _NONE
+        at = end
     return left[:found], right[:found], values[:found]
 
 
@@ -160,7 +140,7 @@ def rare_first(shingles: U64, starts: I64, ends: I64, threshold: float, ranked: 
     Any order that is the same for all texts makes the prefix filter right; rare first makes it fast.
 
     Args:
-        shingles, starts, ends, threshold: as in :func:`join_bands`.
+        shingles, starts, ends, threshold: as in :func:`join_band`.
         ranked: gets the shingles in their new order.
         prefixes: (n,) gets how many of a text's a partner must have one of.
     """
@@ -193,10 +173,10 @@ def join_prefixes(
     Args:
         begin, step: texts ``begin``, ``begin + step`` … are compared with all before them.
         ranked, prefixes: from :func:`rare_first`.
-        shingles, starts, ends, threshold: as in :func:`join_bands`.
+        shingles, starts, ends, threshold: as in :func:`join_band`.
 
     Returns:
-        As :func:`join_bands`.
+        As :func:`join_band`.
     """
     n = len(prefixes)
     total = 0

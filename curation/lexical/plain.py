@@ -26,7 +26,7 @@ def found(pairs: list[tuple[int, int, float]]) -> Found:
 
 
 def join_bands(rows: Rows, least: int, threshold: float, max_bucket: int) -> Found:
-    """Pairs that share a band and reach the threshold; arguments as of :func:`curation.lexical.join.join_bands`."""
+    """Pairs that share a band and reach the threshold; arguments as of :func:`curation.lexical.join.join_band`."""
     buckets: dict[int, list[int]] = {}
     pairs: list[tuple[int, int, float]] = []
     sizes = rows.ends - rows.starts

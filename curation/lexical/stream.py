@@ -80,7 +80,7 @@ def advance(
             coarse signature and then its shingles begin (before the batch alone).
         spool, spool_bytes: the same memory.
         seen: by which text each was last looked at; text i of the batch is ``stamp + i``.
-        least, threshold, max_bucket: as in :func:`curation.lexical.join.join_bands`.
+        least, threshold, max_bucket: as in :func:`curation.lexical.join.join_band`.
         numbers, values: get the matches; similarity 2 is an equal text.
 
     Returns:
