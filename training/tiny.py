@@ -90,7 +90,7 @@ def make(
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = Qwen2ForCausalLM(config)
+        model: Any = Qwen2ForCausalLM(config)
     with torch.no_grad():
         for outer in (model.get_input_embeddings(), model.get_output_embeddings()):
             outer.weight.mul_(_OUTER / _LAYERS)
