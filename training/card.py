@@ -60,7 +60,7 @@ def render(out: Path) -> str:
         hub=hub,
         names=NAMES,
         stages=[(key, part(stages, key)) for key in NAMES if isinstance(stages.get(key), dict)],
-        headline=headline(findings),
+        headline=headline(findings, toy=toy),
         findings=findings,
         settings=[(key, _found(config, key)) for key in _SETTINGS if _found(config, key) is not None],
         versions=sorted((str(k), str(v)) for k, v in part(record, "versions").items()),

@@ -8,6 +8,7 @@ thumb for fine-tuning a language model, and what they say is a hint where to loo
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from training.curves import EMPTY, STAGES, Curve, Curves, collect
@@ -54,11 +55,19 @@ def of_curves(curves: Curves, *, beta: float = 0.1) -> list[Finding]:
     return found
 
 
-def headline(findings: Iterable[Finding]) -> str:
-    """Did it go well? One sentence."""
-    levels = [f.level for f in findings]
+def headline(findings: Iterable[Finding], *, toy: bool = False) -> str:
+    """Did it go well? One sentence.
+
+    Args:
+        findings: of all stages.
+        toy: of the tiny base, which is given rates and epochs to learn its rows by heart with.
+    """
+    told = list(findings)
+    levels = [f.level for f in told]
     if not levels:
         return "No step was logged."
+    if toy and {f.kind for f in told if f.level == "bad"} == {"overfit"}:
+        return "The toy learned its rows by heart, as it is meant to."
     bad, watch = levels.count("bad"), levels.count("watch")
     if bad:
         return "It did not go well." if bad == 1 else f"It did not go well: {bad} things are wrong."
@@ -76,6 +85,8 @@ def _stage(stage: str, curves: Mapping[str, Curve], beta: float) -> list[Finding
     found += _sft_loss(loss, curves) if stage == "sft" else pair_findings(curves, beta)
     found += validation_findings(stage, loss, curves.get("eval_loss", EMPTY), curves.get("epoch", EMPTY))
     found += _gradients(stage, curves.get("grad_norm", EMPTY))
+    if any(f.kind == "overfit" for f in found):  # no advice to go on beside that to stop
+        found = [replace(f, fix="") if f.kind == "still_falling" else f for f in found]
     return found
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from training import page_data, pages
+from training.config import TINY
 from training.curves import collect, lines
-from training.diagnose import Finding, headline, of_curves
+from training.diagnose import headline, of_curves
 from training.files import write_result
 
 FILE = "training.html"
@@ -38,18 +39,19 @@ def render(out: Path) -> str:
     curves = collect(lines(out / METRICS))
     findings = of_curves(curves, beta=page_data.beta(record))
     config = page_data.part(record, "config")
+    toy = config.get("base") == TINY
     return pages.render(
         "training.html.j2",
         css="training.css",
         script="training.js",
         filters={"number": number, "duration": duration, "size": size, "value": value},
-        headline=_headline(record, findings, bool(curves)),
+        headline=_headline(record, headline(findings, toy=toy), bool(curves)),
         findings=findings,
         stages=page_data.stages(curves, record, findings),
         state=str(record.get("state") or ""),
         base=str(config.get("base") or "unknown")[:200],
         method=str(config.get("method") or "unknown")[:40],
-        toy=config.get("base") == "tiny",
+        toy=toy,
         data=_data(record),
         plan=page_data.part(record, "plan"),
         merge=page_data.part(record, "merge"),
@@ -60,14 +62,14 @@ def render(out: Path) -> str:
     )
 
 
-def _headline(record: dict[str, Any], findings: list[Finding], begun: bool) -> str:
+def _headline(record: dict[str, Any], found: str, begun: bool) -> str:
     if record.get("state") == "stopped":
         return "It stopped before its end; the same command goes on."
     if not begun:
         return "Nothing has been trained yet."
     if record.get("state") in ("sft", "dpo"):
-        return f"Not at its end yet. So far: {headline(findings)}"
-    return headline(findings)
+        return f"Not at its end yet. So far: {found}"
+    return found
 
 
 def _data(record: dict[str, Any]) -> list[tuple[str, float | None, str]]:

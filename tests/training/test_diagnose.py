@@ -88,6 +88,15 @@ def test_overfitting_is_told_with_the_epoch_to_stop_at() -> None:
     assert "learns by heart" in worst.said
     assert "step 80" in worst.said
     assert "sft.epochs=1.2" in worst.fix
+    assert not [f for f in words(EVERY["overfit"]) if "More epochs" in f.fix]  # not beside the advice to stop
+    assert headline([worst]) == "It did not go well."
+    assert "by heart, as it is meant to" in headline([worst], toy=True)
+    collapse = words(EVERY["collapse"])[0]
+    assert (
+        headline([worst, collapse], toy=True)
+        == headline([worst, collapse])
+        == "It did not go well: 2 things are wrong."
+    )
 
 
 @pytest.mark.parametrize("seed", range(20))
