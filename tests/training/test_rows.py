@@ -201,7 +201,7 @@ def messages(*turns: Any) -> bytes:
 
 
 BAD_LINES = [
-    (b'{"messages": [', "bad JSON"),
+    (b'{"messages": [', "bad JSON: Expecting value at column 15"),
     (b'{"messages": NULL}', "bad JSON"),
     (b"[1, 2]", "a list where an object"),
     (b"7", "a number where an object"),
