@@ -88,7 +88,9 @@ class TrainConfig(Section):
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field("auto", description="Of the computation.")
     checkpointing: bool | None = Field(None, description="Recompute activations to save memory; unset: on a GPU.")
     optimizer: Literal["adamw", "paged_adamw_8bit"] = Field("adamw", description="The optimizer.")
-    offload: bool = Field(False, description="On a GPU, keep activations in main memory until they are needed.")
+    offload: bool = Field(
+        False, description="On a GPU, keep activations in main memory until they are needed; ORPO does not."
+    )
     vram: str = Field("", description="Memory to plan for, as in 16GB; empty: the card at hand.")
     auto_fit: bool = Field(False, description="Take the settings that fit where the given ones do not.")
     chat_template: str = Field("", description="A Jinja file to use as chat template; empty: the base's own.")

@@ -195,7 +195,7 @@ def _moments(shape: ModelShape, config: TrainConfig, stage: Stage, work: Work, d
         stream = work.tokens * shape.hidden * work.size
         count = shape.layers + 1
         how = f"{work.tokens:,} tokens x {shape.hidden:,} x {work.size} bytes, before {shape.layers} layers and after"
-        if config.offload and device == "cuda":
+        if config.offload and device == "cuda" and (stage == "sft" or config.dpo.method != "orpo"):
             count = min(count, OFFLOADED)
             how += f", of which {OFFLOADED} are on the card at once"
         kept = Part(count * stream, how)

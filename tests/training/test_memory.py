@@ -14,7 +14,7 @@ from transformers import Qwen2Config
 from benchmarks import training_14b
 from benchmarks.training_14b import CONFIG
 from benchmarks.training_memory import CASES, Case, measure
-from training.config import DpoConfig, LoraConfig, SftConfig, TrainConfig
+from training.config import DpoConfig, LoraConfig, SftConfig, Stage, TrainConfig
 from training.memory import estimate
 from training.shape import ModelShape
 
@@ -86,6 +86,15 @@ def test_offloading_leaves_few_layers_on_the_card() -> None:
         estimate(SHAPE, TrainConfig(offload=offload), "sft", length=64, device="cpu") for offload in (False, True)
     ]
     assert on_cpu[0].total == on_cpu[1].total
+
+
+def test_orpo_offloads_nothing() -> None:
+    def peak(stage: Stage, offload: bool) -> int:
+        config = TrainConfig(offload=offload, dpo=DpoConfig(method="orpo"))
+        return estimate(FOURTEEN, config, stage, length=2048, device="cuda").total
+
+    assert peak("dpo", True) == peak("dpo", False)
+    assert peak("sft", True) < peak("sft", False)
 
 
 @given(
