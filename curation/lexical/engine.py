@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal
@@ -113,7 +113,6 @@ def _bands(made: Rows, threshold: float, num_perm: int, compiled: bool, threads:
     rows_of = (made.shingles, made.starts, made.ends)
 
     def work(begin: int) -> Found:
-        parent = np.empty(len(made), np.int32)
         numbers = np.arange(len(made), dtype=np.uint64)
         parts = [plain.found([])]
         for band in range(begin, len(across), threads):
@@ -123,11 +122,10 @@ def _bands(made: Rows, threshold: float, num_perm: int, compiled: bool, threads:
             ordered.sort()
             parts.append(
                 join.join_band(
-                    band, ordered, made.keys, made.coarse, least, *rows_of, threshold, bands.MAX_BUCKET, listed, parent
+                    band, ordered, made.keys, made.coarse, least, *rows_of, threshold, bands.MAX_BUCKET, listed
                 )
             )
-        left, right, values = zip(*parts, strict=True)
-        return np.concatenate(left), np.concatenate(right), np.concatenate(values)
+        return _joined(parts)
 
     return _parallel(work, threads)
 
@@ -152,7 +150,11 @@ def _parallel(work: Callable[[int], Found], threads: int) -> Found:
     if threads == 1:
         return work(0)
     with ThreadPoolExecutor(threads) as pool:
-        left, right, values = zip(*pool.map(work, range(threads)), strict=True)
+        return _joined(pool.map(work, range(threads)))
+
+
+def _joined(parts: Iterable[Found]) -> Found:
+    left, right, values = zip(*parts, strict=True)
     return np.concatenate(left), np.concatenate(right), np.concatenate(values)
 
 

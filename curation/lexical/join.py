@@ -74,7 +74,6 @@ def join_band(
     threshold: float,
     max_bucket: int,
     listed: int,
-    parent: I32,
 ) -> Found:
     """Pairs that share a band, and none before it, and reach the threshold.
 
@@ -89,14 +88,12 @@ def join_band(
         threshold: least Jaccard index.
         max_bucket: earliest texts with one key that a text is compared with.
         listed: pairs beyond which only those are listed that join two groups of this band.
-        parent: (n,) room.
 
     Returns:
         Left, right (left < right), Jaccard index.
     """
     n = len(ordered)
-    for row in range(n):
-        parent[row] = row
+    parent = np.arange(n).astype(np.int32)
     room = 1024
     left, right, values = np.empty(room, np.int32), np.empty(room, np.int32), np.empty(room, np.float64)
     found = 0
