@@ -243,9 +243,8 @@ def _object(path: Path, number: int, line: bytes) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise _bad_line(path, number, f"byte {error.start + 1} is not UTF-8") from error
     except json.JSONDecodeError as error:
-        raise _bad_line(
-            path, number, f"bad JSON: {error.msg} at column {min(error.pos, len(error.doc.rstrip())) + 1}"
-        ) from error
+        column = min(error.pos, len(error.doc.rstrip())) + 1  # not that of the line after it
+        raise _bad_line(path, number, f"bad JSON: {error.msg} at column {column}") from error
     except (ValueError, RecursionError) as error:
         raise _bad_line(path, number, "bad JSON: too deep, or a number too long") from error
     if not isinstance(row, dict):
