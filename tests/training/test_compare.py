@@ -180,7 +180,9 @@ def test_what_was_learned_shows(found: Comparison) -> None:
     assert style.values["dpo"].value is not None
     assert style.values["base"].value is None or style.values["base"].value > style.values["dpo"].value
     assert style.values["reference"].value is not None
-    assert style.values["reference"].value <= style.values["dpo"].value  # the same where each row is known by heart
+    by_heart = all(one.answers["dpo"].text == one.reference for one in found.shown[1:])
+    assert style.values["reference"].value <= style.values["dpo"].value
+    assert style.values["reference"].value == style.values["dpo"].value or not by_heart
     assert {(c.before, c.after): c.verdict for c in lines["general", "loss per token"].changes}[
         "base", "dpo"
     ] == "worse"
